@@ -1,0 +1,296 @@
+"""What a build, a run, a crash and a crossing are, as plain frozen data.
+
+Every other module speaks in these types. Sizes are in bytes, durations in seconds, addresses plain integers.
+``None`` always means "not known" or "does not apply", as each field says; it is never a stand-in for a guess.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Profile(StrEnum):
+    """How a package is built."""
+
+    DEBUG = "debug"
+    """``-gcflags=all=-N -l``, ``GOEXPERIMENT=cgocheck2``, C with ``-g -fno-omit-frame-pointer``."""
+    RELEASE = "release"
+    """The user's own flags plus ``-g``: what ships."""
+
+
+class BuildMode(StrEnum):
+    """The go command's ``-buildmode`` (``go help buildmode``)."""
+
+    EXE = "exe"
+    PIE = "pie"
+    C_SHARED = "c-shared"
+    C_ARCHIVE = "c-archive"
+
+
+class StackKind(StrEnum):
+    """The kind of stack that a frame stands on."""
+
+    THREAD = "thread"
+    GOROUTINE = "goroutine"
+    SIGNAL = "signal"
+
+
+class Language(StrEnum):
+    """The language that a frame's function was written in."""
+
+    GO = "go"
+    C = "c"
+    ASM = "asm"
+    PYTHON = "python"
+
+
+class CrossingKind(StrEnum):
+    """The kind of Go value that reaches C."""
+
+    MAP = "map"
+    CHAN = "chan"
+    FUNC = "func"
+    INTERFACE = "interface"
+    SLICE = "slice"
+    STRING = "string"
+    POINTER = "pointer"
+
+
+class Origin(StrEnum):
+    """What found a crossing."""
+
+    STATIC = "static"
+    CGOCHECK = "cgocheck"
+    TRACE = "trace"
+
+
+@dataclass(frozen=True, slots=True)
+class Binary:
+    """A built Go program, test binary or library."""
+
+    path: Path
+    package: str
+    """The package as the caller named it; the path itself for a binary that was not built here."""
+    profile: Profile | None
+    """None for a binary that was not built here."""
+    directory: Path
+    """The package's own directory, where ``go test`` would run it."""
+    is_test: bool = False
+    build_mode: BuildMode = BuildMode.EXE
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a program ended. Exactly one of `code` and `signal` is set, after a timeout too."""
+
+    code: int | None
+    signal: str | None
+    """The signal's name, ``"SIGKILL"``."""
+    timed_out: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadStack:
+    """The system stack of one OS thread, and how far it was ever used."""
+
+    tid: int
+    name: str
+    """The thread's name as the kernel has it (``/proc/PID/task/TID/comm``)."""
+    main: bool
+    limit: int | None
+    """Bytes the stack may take: ``RLIMIT_STACK`` for the main thread, else the size given to pthread_create.
+    None where it is unlimited or could not be known."""
+    peak: int | None
+    """Bytes from the top of the stack to the lowest byte ever touched; None where it could not be measured."""
+    note: str | None = None
+    """Why a number is missing, or in which way it is only a bound."""
+
+    @property
+    def headroom(self) -> float | None:
+        """``1 - peak / limit``, from 0 to 1, or None where either is unknown."""
+        return self.headroom_within(self.limit)
+
+    def headroom_within(self, limit: int | None) -> float | None:
+        """The headroom that this peak would leave within another `limit`, in bytes; never below 0."""
+        if self.peak is None or not limit:
+            return None
+        return max(0.0, 1 - self.peak / limit)
+
+
+@dataclass(frozen=True, slots=True)
+class GoroutineStacks:
+    """The goroutine stacks of a run."""
+
+    peak_count: int
+    peak_stack: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A local variable or an argument, as gdb prints it."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One frame of a mixed backtrace."""
+
+    function: str | None
+    """Named as its language names it (``main.load``, ``parse``); None where it can't be named."""
+    language: Language | None
+    file: str | None
+    line: int | None
+    stack: StackKind
+    pc: int | None
+    sp: int | None
+    size: int | None
+    """Bytes of stack that this frame takes; None where unknown (an inlined frame, one read from Go's traceback)."""
+    args: str | None
+    """``"n=0, p=0x10"``; None where unknown."""
+    locals: tuple[Variable, ...] = ()
+    """Filled for a full backtrace only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A place in a backtrace where frames are missing."""
+
+    after: int
+    """The number of frames above the gap."""
+    reason: str
+    """Why, in a clause that a person understands."""
+    elided: int | None = None
+    """How many frames were left out on purpose (deep recursion); None where they could not be had."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recursion:
+    """A cycle of calls that fills a stack."""
+
+    functions: tuple[str, ...]
+    """The functions of one level, innermost first."""
+    levels: int
+    bytes_per_level: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedBy:
+    """The go statement that started a goroutine."""
+
+    function: str
+    file: str | None
+    line: int | None
+    goroutine: int | None = None
+    """The goroutine that ran it, where known (Go 1.21 and later say so)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """A CPU register, named as gdb names it."""
+
+    name: str
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class Backtrace:
+    """The mixed backtrace of one thread of execution, innermost frame first."""
+
+    tid: int | None
+    """The OS thread, where there was one to look at."""
+    goroutine: int | None
+    frames: tuple[Frame, ...]
+    gaps: tuple[Gap, ...] = ()
+    created_by: CreatedBy | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GoroutineGroup:
+    """Goroutines whose stacks are equal."""
+
+    count: int
+    state: str
+    """As Go's own traceback words it: ``"chan receive"``, ``"syscall"``."""
+    function: str | None
+    """The user function nearest to where they stand; None for goroutines of the runtime only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """What killed a program, with the mixed backtrace of the place where it happened."""
+
+    signal: str | None
+    """``"SIGSEGV"``; None for a Go panic or fatal error that no signal caused."""
+    code: str | None
+    """The siginfo code's name, ``"SEGV_MAPERR"`` (sigaction(2))."""
+    address: int | None
+    """The address at fault, for the signals that have one."""
+    cause: str
+    """What happened, in one line."""
+    backtrace: Backtrace
+    registers: tuple[Register, ...] = ()
+    words: tuple[int, ...] = ()
+    """The words at the stack pointer, lowest address first."""
+    recursion: Recursion | None = None
+    others: tuple[GoroutineGroup, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What could not be found out, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hang:
+    """Where every thread stood when the time was up."""
+
+    threads: tuple[Backtrace, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FlowStep:
+    """One step on a value's way to C."""
+
+    file: str
+    line: int
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """A Go value that reaches C against the cgo pointer-passing rules."""
+
+    kind: CrossingKind
+    origin: Origin
+    file: str | None
+    line: int | None
+    c_function: str | None
+    message: str
+    fix: str
+    flow: tuple[FlowStep, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """One watched run of a program."""
+
+    binary: Binary
+    args: tuple[str, ...]
+    exit: Exit
+    duration: float
+    """Seconds from the program's first instruction to its end; time spent in the debugger is taken off."""
+    stdout: str
+    """Decoded as UTF-8; bytes that are not UTF-8 survive as surrogate escapes. Kept to a bound: see `notes`."""
+    stderr: str
+    stacks: tuple[ThreadStack, ...]
+    goroutines: GoroutineStacks | None = None
+    crash: Crash | None = None
+    hang: Hang | None = None
+    crossings: tuple[Crossing, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+    """What could not be measured or kept, and why."""
