@@ -1,0 +1,122 @@
+"""Holds what was measured against what is allowed."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_cgosafe.sizes import format_share, format_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from pytest_cgosafe.options import Limits
+    from pytest_cgosafe.results import Crossing, RunResult, ThreadStack
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """One thing that is not allowed, and was found."""
+
+    summary: str
+    """One line: what was measured, what is allowed, and where."""
+    details: tuple[str, ...] = ()
+    """Lines that say more, and how to see more still."""
+
+
+def check(limits: Limits, runs: Iterable[RunResult], crossings: Iterable[Crossing]) -> tuple[Breach, ...]:
+    """Every breach of `limits` in `runs` and in the static `crossings`.
+
+    A limit that somebody asked for and that could not be measured is a breach too: nothing passes unseen. A default
+    that could not be measured is none; the run's notes tell.
+    """
+    breaches: list[Breach] = []
+    found = list(crossings)
+    for run in runs:
+        breaches += _check_thread_stacks(limits, run)
+        breaches += _check_goroutine_stacks(limits, run)
+        found += run.crossings
+    breaches += [_crossing_breach(crossing) for crossing in dict.fromkeys(found) if crossing.kind in limits.forbid]
+    return tuple(breaches)
+
+
+def _check_thread_stacks(limits: Limits, run: RunResult) -> Iterator[Breach]:
+    see = f"see every thread: {_command(run)}"
+    if not any(stack.peak is not None for stack in run.stacks):
+        asked = sorted(limits.asked & {"min_headroom", "max_c_stack", "stack_limit"})
+        if asked:
+            yield Breach(f"stack: {' and '.join(asked)} could not be checked", (*run.notes, see))
+        return
+    too_low = [(room, stack) for stack in run.stacks if (room := _headroom(limits, stack)) is not None]
+    too_low = [(room, stack) for room, stack in too_low if room < limits.min_headroom]
+    if too_low:
+        room, stack = min(too_low, key=lambda pair: pair[0])
+        yield Breach(
+            f"stack: {_thread(stack)} kept {format_share(room)} headroom, {_wanted(limits.min_headroom)} wanted",
+            (_measured(stack, limits.stack_limit), *_as_well(len(too_low) - 1), see),
+        )
+    too_big = [stack for stack in run.stacks if limits.max_c_stack is not None and (stack.peak or 0) > limits.max_c_stack]
+    if too_big:
+        stack = max(too_big, key=lambda stack: stack.peak or 0)
+        yield Breach(
+            f"stack: {_thread(stack)} peaked at {format_size(stack.peak or 0)}, "
+            f"at most {format_size(limits.max_c_stack or 0)} wanted",
+            (_measured(stack, limits.stack_limit), *_as_well(len(too_big) - 1), see),
+        )
+
+
+def _check_goroutine_stacks(limits: Limits, run: RunResult) -> Iterator[Breach]:
+    if limits.max_goroutine_stack is None:
+        return
+    if run.goroutines is None:
+        yield Breach("stack: max_goroutine_stack could not be checked", ("goroutine stacks were not measured",))
+    elif run.goroutines.peak_stack > limits.max_goroutine_stack:
+        yield Breach(
+            f"stack: a goroutine stack grew to {format_size(run.goroutines.peak_stack)}, "
+            f"at most {format_size(limits.max_goroutine_stack)} wanted"
+        )
+
+
+def _headroom(limits: Limits, stack: ThreadStack) -> float | None:
+    """Against another platform's limit every thread counts, the main one too: any of them may run a call into C."""
+    return stack.headroom_within(limits.stack_limit) if limits.stack_limit else stack.headroom
+
+
+def _wanted(share: float) -> str:
+    return f"{share * 100:g}%"
+
+
+def _thread(stack: ThreadStack) -> str:
+    return f"thread {stack.tid} ({'main' if stack.main else stack.name})"
+
+
+def _measured(stack: ThreadStack, stack_limit: int | None) -> str:
+    limit = stack_limit or stack.limit
+    of = f" of {limit:,} bytes" if limit else ""
+    judged = ", the stack_limit" if stack_limit else ""
+    return f"peak {stack.peak:,}{of}{judged}{f'; {stack.note}' if stack.note else ''}"
+
+
+def _as_well(others: int) -> tuple[str, ...]:
+    return (f"and {others} other thread{'s' if others > 1 else ''} likewise",) if others else ()
+
+
+def _command(run: RunResult) -> str:
+    """The command that shows a run's stacks once more."""
+    profile = [f"--profile={run.binary.profile}"] if run.binary.profile else []
+    if run.binary.is_test:
+        return shlex.join(["cgosafe", "test", *profile, str(run.binary.directory)])
+    args = ["--", *run.args] if run.args else []
+    target = str(run.binary.directory) if run.binary.profile else str(run.binary.path)
+    return shlex.join(["cgosafe", "run", *profile, target, *args])
+
+
+def _crossing_breach(crossing: Crossing) -> Breach:
+    where = f"{crossing.file}:{crossing.line}" if crossing.file else "an unknown place"
+    to = f" reaches C function {crossing.c_function}" if crossing.c_function else " reaches C"
+    flow = tuple(f"{step.file}:{step.line}  {step.note}" for step in crossing.flow)
+    return Breach(
+        f"crossing: a Go {crossing.kind}{to} [{crossing.origin}]",
+        (where, crossing.message, *flow, f"fix: {crossing.fix}"),
+    )

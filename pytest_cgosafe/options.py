@@ -1,0 +1,100 @@
+"""The arguments of the marker, which are also ini options and command-line options: their parsers, in one table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
+
+from pytest_cgosafe.results import CrossingKind, Profile
+from pytest_cgosafe.sizes import parse_share, parse_size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+PLATFORM_STACKS = {"musl": parse_size("128KiB"), "macos": parse_size("512KiB")}
+"""Bytes of a thread stack by default: musl's ``DEFAULT_STACK_SIZE`` (src/internal/pthread_impl.h, since 1.1.21), and
+"Thread Management" in Apple's Threading Programming Guide."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a test allows. Sizes in bytes."""
+
+    min_headroom: float = 0.25
+    max_c_stack: int | None = None
+    max_goroutine_stack: int | None = None
+    stack_limit: int | None = None
+    forbid: frozenset[CrossingKind] = frozenset({CrossingKind.MAP})
+    profile: Profile = Profile.DEBUG
+    asked: frozenset[str] = frozenset()
+    """The names of the arguments that somebody gave; the others are defaults."""
+
+    def but(self, values: Mapping[str, object]) -> Limits:
+        """These limits, with `values` as a person writes them put in.
+
+        Raises ValueError for an unknown name or a bad value, with the valid ones named.
+        """
+        parsed: dict[str, Any] = {}
+        for name, value in values.items():
+            if name not in OPTIONS:
+                raise ValueError(f"unknown argument {name!r}; valid are: {', '.join(OPTIONS)}")
+            try:
+                parsed[name] = None if value is None and name in _OPTIONAL else OPTIONS[name].parse(value)
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from None
+        return replace(self, **parsed, asked=self.asked | set(parsed))
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One argument of the marker."""
+
+    parse: Callable[[Any], object]
+    metavar: str
+    help: str
+
+
+def _parse_stack_limit(value: object) -> int:
+    if isinstance(value, str) and value.lower() in PLATFORM_STACKS:
+        return PLATFORM_STACKS[value.lower()]
+    try:
+        return parse_size(value)  # type: ignore[arg-type]
+    except ValueError as error:
+        raise ValueError(f"{error}; or a platform: {', '.join(map(repr, PLATFORM_STACKS))}") from None
+
+
+def parse_kinds(value: object) -> frozenset[CrossingKind]:
+    """Crossing kinds from ``"map"``, ``"map, chan"``, ``("map", "chan")``, ``"all"``, ``()`` or ``""``.
+
+    Raises ValueError, with the valid kinds named.
+    """
+    names = value.replace(",", " ").split() if isinstance(value, str) else value
+    if isinstance(names, (list, tuple, set, frozenset)):
+        if list(names) == ["all"]:
+            return frozenset(CrossingKind)
+        try:
+            return frozenset(CrossingKind(name) for name in names)
+        except ValueError:
+            pass
+    raise ValueError(f"{value!r} is not a kind of crossing; valid are: {', '.join(CrossingKind)}, or all, or none with ()")
+
+
+def _parse_profile(value: object) -> Profile:
+    try:
+        return Profile(value)  # type: ignore[arg-type]
+    except ValueError:
+        raise ValueError(f"{value!r} is not a profile; valid are: {', '.join(Profile)}") from None
+
+
+OPTIONS = {
+    "min_headroom": Option(parse_share, "SHARE", "least headroom of any thread stack: '25%' or 0.25"),
+    "max_c_stack": Option(parse_size, "SIZE", "largest peak of any thread stack: '64KiB'"),
+    "max_goroutine_stack": Option(parse_size, "SIZE", "largest goroutine stack: '1MiB'"),
+    "stack_limit": Option(
+        _parse_stack_limit, "SIZE", "judge headroom against this thread stack: '128KiB', 'musl' or 'macos'"
+    ),
+    "forbid": Option(parse_kinds, "KINDS", "crossing kinds that fail a test: 'map', 'map,chan', 'all' or ''"),
+    "profile": Option(_parse_profile, "PROFILE", "how packages are built: 'debug' or 'release'"),
+}
+_OPTIONAL = {field.name for field in fields(Limits) if field.default is None}
+"""Those that None takes back: a marker's ``max_c_stack=None`` frees a test from the suite's default."""
