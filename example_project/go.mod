@@ -1,0 +1,3 @@
+module example.com/kvstats
+
+go 1.21
