@@ -46,7 +46,10 @@ class Target:
         if path.is_dir():
             return cls("./..." if package.endswith("...") else ".", path.resolve())
         if package.startswith((".", "/")):
-            raise BuildError(f"there is no directory {package} below {base}", next_step=f"ls {shlex.quote(str(base))}")
+            raise BuildError(
+                f"there is no directory {package} below {base}",
+                next_step=f"ls {shlex.quote(str(base))}",
+            )
         return cls(package, base)
 
 
@@ -79,7 +82,9 @@ class BuildFlags:
         for name, flags in (("CGO_CFLAGS", env.cgo_cflags), ("CGO_CXXFLAGS", env.cgo_cxxflags)):
             own = "" if set(flags.split()) in _DEFAULT_CFLAGS else flags
             settings[name] = (
-                f"{own} -g -fno-omit-frame-pointer".strip() if self.profile is Profile.DEBUG else f"{flags} -g"
+                f"{own} -g -fno-omit-frame-pointer".strip()
+                if self.profile is Profile.DEBUG
+                else f"{flags} -g"
             )
         if self.profile is Profile.DEBUG:
             settings["GOEXPERIMENT"] = ",".join(filter(None, (env.experiment, "cgocheck2")))
@@ -110,47 +115,70 @@ class Builder:
         Raises ToolchainError, and BuildError with the compiler's own words.
         """
         target = Target.of(package, base or self.base)
-        environment = os.environ | dict(flags.env)
-        settings = flags.settings(check_cgo(self.go, target.directory, environment))
+        settings = flags.settings(self._go_env(target, flags))
         work = self.store / _key(target, flags, settings, test)
         with _locked(work):
             built = _read_outcome(work)
             if built is None:
-                built = self._run_go(target, flags, settings, work, test)
-                (work / "outcome.json").write_text(json.dumps([str(built.output or ""), built.error, built.command]))
+                built = self._compile(target, flags, settings, work, test)
+                (work / "outcome.json").write_text(
+                    json.dumps([str(built.output or ""), built.error, built.command])
+                )
         if built.output is None:
             raise BuildError(built.error, next_step=built.command)
         return Binary(
             path=built.output,
             package=package,
             profile=flags.profile,
-            directory=self.directory_of(target, flags),
+            directory=self._directory_of(target, flags),
             is_test=test,
             build_mode=flags.build_mode,
         )
 
+    def run_go(
+        self,
+        subcommand: Sequence[str],
+        package: str,
+        flags: BuildFlags,
+        *,
+        base: Path | None = None,
+    ) -> tuple[subprocess.CompletedProcess[str], str]:
+        """Run ``go SUBCOMMAND`` on `package` as `flags` would build it; also gives the command that reproduces it.
+
+        Raises ToolchainError.
+        """
+        return self._ask_go(subcommand, Target.of(package, base or self.base), flags)
+
     def packages(self, pattern: str, flags: BuildFlags, *, base: Path | None = None) -> list[str]:
-        """The directories of the packages that `pattern` (``./...``) matches and that have Go files of their own.
+        """The directories of the packages that `pattern` (``./...``) matches.
 
         Raises BuildError with the go command's own words.
         """
-        target = Target.of(pattern, base or self.base)
-        return self._list("{{.Dir}}", target, flags).splitlines()
+        return self._list(Target.of(pattern, base or self.base), flags)
 
-    def directory_of(self, target: Target, flags: BuildFlags) -> Path:
-        """The directory that holds the package's sources."""
-        if not target.argument.startswith(".") and not target.argument.endswith(".go"):
-            return Path(self._list("{{.Dir}}", target, flags).strip())
-        return target.directory
+    def _directory_of(self, target: Target, flags: BuildFlags) -> Path:
+        if target.argument == "." or target.argument.endswith(".go"):
+            return target.directory
+        return Path(self._list(target, flags)[0])
 
-    def _list(self, template: str, target: Target, flags: BuildFlags) -> str:
-        arguments = ["list", "-f", template, *flags.arguments()[-1:0:-1], target.argument]
-        done = _go(self.go, arguments, target.directory, dict(flags.env))
-        if done.returncode:
-            raise BuildError(done.stderr.strip(), next_step=_reproduce(self.go, arguments, target.directory, {}))
-        return done.stdout
+    def _list(self, target: Target, flags: BuildFlags) -> list[str]:
+        done, command = self._ask_go(["list", "-f", "{{.Dir}}"], target, flags)
+        if done.returncode or not done.stdout:
+            raise BuildError(done.stderr.strip(), next_step=command)
+        return done.stdout.splitlines()
 
-    def _run_go(
+    def _ask_go(
+        self, subcommand: Sequence[str], target: Target, flags: BuildFlags
+    ) -> tuple[subprocess.CompletedProcess[str], str]:
+        settings = flags.settings(self._go_env(target, flags))
+        arguments = [*subcommand, *flags.arguments(), target.argument]
+        done = _go(self.go, arguments, target.directory, settings)
+        return done, _reproduce(self.go, arguments, target.directory, settings)
+
+    def _go_env(self, target: Target, flags: BuildFlags) -> GoEnv:
+        return check_cgo(self.go, target.directory, os.environ | dict(flags.env))
+
+    def _compile(
         self, target: Target, flags: BuildFlags, settings: dict[str, str], work: Path, test: bool
     ) -> _Outcome:
         output = work / "out"
@@ -185,14 +213,20 @@ def _nothing_built(target: Target, test: bool, count: int) -> str:
     what = f"{target.argument} in {target.directory}"
     if count:
         return f"{what} matches {count} packages; name one"
-    return f"{what} has no test files" if test else f"{what} is not a main package: there is no program to run"
+    return (
+        f"{what} has no test files"
+        if test
+        else f"{what} is not a main package: there is no program to run"
+    )
 
 
 def _last_part(target: Target) -> str:
     return target.directory.name if target.argument == "." else Path(target.argument).stem
 
 
-def _go(go: Tool, arguments: Sequence[str], directory: Path, settings: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+def _go(
+    go: Tool, arguments: Sequence[str], directory: Path, settings: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [str(go.path), *arguments],
         cwd=directory,
@@ -205,13 +239,22 @@ def _go(go: Tool, arguments: Sequence[str], directory: Path, settings: Mapping[s
     )
 
 
-def _reproduce(go: Tool, arguments: Sequence[str], directory: Path, settings: Mapping[str, str]) -> str:
+def _reproduce(
+    go: Tool, arguments: Sequence[str], directory: Path, settings: Mapping[str, str]
+) -> str:
     shown = [f"{name}={shlex.quote(value)}" for name, value in settings.items()]
     return f"cd {shlex.quote(str(directory))} && {' '.join([*shown, shlex.join([str(go.path), *arguments])])}"
 
 
 def _key(target: Target, flags: BuildFlags, settings: Mapping[str, str], test: bool) -> str:
-    identity = [str(target.directory), target.argument, flags.build_mode, test, flags.arguments(), sorted(settings.items())]
+    identity = [
+        str(target.directory),
+        target.argument,
+        flags.build_mode,
+        test,
+        flags.arguments(),
+        sorted(settings.items()),
+    ]
     return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
 
 

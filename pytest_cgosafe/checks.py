@@ -6,6 +6,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pytest_cgosafe.crossings.render import render_crossing
 from pytest_cgosafe.sizes import format_share, format_size
 
 if TYPE_CHECKING:
@@ -25,7 +26,9 @@ class Breach:
     """Lines that say more, and how to see more still."""
 
 
-def check(limits: Limits, runs: Iterable[RunResult], crossings: Iterable[Crossing]) -> tuple[Breach, ...]:
+def check(
+    limits: Limits, runs: Iterable[RunResult], crossings: Iterable[Crossing]
+) -> tuple[Breach, ...]:
     """Every breach of `limits` in `runs` and in the static `crossings`.
 
     A limit that somebody asked for and that could not be measured is a breach too: nothing passes unseen. A default
@@ -37,7 +40,10 @@ def check(limits: Limits, runs: Iterable[RunResult], crossings: Iterable[Crossin
         breaches += _check_thread_stacks(limits, run)
         breaches += _check_goroutine_stacks(limits, run)
         found += run.crossings
-    breaches += [_crossing_breach(crossing) for crossing in dict.fromkeys(found) if crossing.kind in limits.forbid]
+    for crossing in dict.fromkeys(found):
+        if crossing.kind in limits.forbid:
+            summary, *details = render_crossing(crossing)
+            breaches.append(Breach(summary, tuple(line.strip() for line in details)))
     return tuple(breaches)
 
 
@@ -48,7 +54,9 @@ def _check_thread_stacks(limits: Limits, run: RunResult) -> Iterator[Breach]:
         if asked:
             yield Breach(f"stack: {' and '.join(asked)} could not be checked", (*run.notes, see))
         return
-    too_low = [(room, stack) for stack in run.stacks if (room := _headroom(limits, stack)) is not None]
+    too_low = [
+        (room, stack) for stack in run.stacks if (room := _headroom(limits, stack)) is not None
+    ]
     too_low = [(room, stack) for room, stack in too_low if room < limits.min_headroom]
     if too_low:
         room, stack = min(too_low, key=lambda pair: pair[0])
@@ -56,7 +64,11 @@ def _check_thread_stacks(limits: Limits, run: RunResult) -> Iterator[Breach]:
             f"stack: {_thread(stack)} kept {format_share(room)} headroom, {_wanted(limits.min_headroom)} wanted",
             (_measured(stack, limits.stack_limit), *_as_well(len(too_low) - 1), see),
         )
-    too_big = [stack for stack in run.stacks if limits.max_c_stack is not None and (stack.peak or 0) > limits.max_c_stack]
+    too_big = [
+        stack
+        for stack in run.stacks
+        if limits.max_c_stack is not None and (stack.peak or 0) > limits.max_c_stack
+    ]
     if too_big:
         stack = max(too_big, key=lambda stack: stack.peak or 0)
         yield Breach(
@@ -70,7 +82,10 @@ def _check_goroutine_stacks(limits: Limits, run: RunResult) -> Iterator[Breach]:
     if limits.max_goroutine_stack is None:
         return
     if run.goroutines is None:
-        yield Breach("stack: max_goroutine_stack could not be checked", ("goroutine stacks were not measured",))
+        yield Breach(
+            "stack: max_goroutine_stack could not be checked",
+            ("goroutine stacks were not measured",),
+        )
     elif run.goroutines.peak_stack > limits.max_goroutine_stack:
         yield Breach(
             f"stack: a goroutine stack grew to {format_size(run.goroutines.peak_stack)}, "
@@ -110,13 +125,3 @@ def _command(run: RunResult) -> str:
     args = ["--", *run.args] if run.args else []
     target = str(run.binary.directory) if run.binary.profile else str(run.binary.path)
     return shlex.join(["cgosafe", "run", *profile, target, *args])
-
-
-def _crossing_breach(crossing: Crossing) -> Breach:
-    where = f"{crossing.file}:{crossing.line}" if crossing.file else "an unknown place"
-    to = f" reaches C function {crossing.c_function}" if crossing.c_function else " reaches C"
-    flow = tuple(f"{step.file}:{step.line}  {step.note}" for step in crossing.flow)
-    return Breach(
-        f"crossing: a Go {crossing.kind}{to} [{crossing.origin}]",
-        (where, crossing.message, *flow, f"fix: {crossing.fix}"),
-    )

@@ -50,3 +50,11 @@ class CrashError(ResultError):
 
 class RunTimeoutError(ResultError):
     """The program was killed because its time was up; the message says where its threads stood."""
+
+
+class GoTestError(ResultError):
+    """A package's own Go tests failed; the message holds what they printed."""
+
+
+class ExpectationError(ResultError):
+    """The program did not crash, or not in the way that was expected."""

@@ -39,7 +39,9 @@ class Limits:
             if name not in OPTIONS:
                 raise ValueError(f"unknown argument {name!r}; valid are: {', '.join(OPTIONS)}")
             try:
-                parsed[name] = None if value is None and name in _OPTIONAL else OPTIONS[name].parse(value)
+                parsed[name] = (
+                    None if value is None and name in _OPTIONAL else OPTIONS[name].parse(value)
+                )
             except ValueError as error:
                 raise ValueError(f"{name}: {error}") from None
         return replace(self, **parsed, asked=self.asked | set(parsed))
@@ -60,7 +62,9 @@ def _parse_stack_limit(value: object) -> int:
     try:
         return parse_size(value)  # type: ignore[arg-type]
     except ValueError as error:
-        raise ValueError(f"{error}; or a platform: {', '.join(map(repr, PLATFORM_STACKS))}") from None
+        raise ValueError(
+            f"{error}; or a platform: {', '.join(map(repr, PLATFORM_STACKS))}"
+        ) from None
 
 
 def parse_kinds(value: object) -> frozenset[CrossingKind]:
@@ -76,7 +80,9 @@ def parse_kinds(value: object) -> frozenset[CrossingKind]:
             return frozenset(CrossingKind(name) for name in names)
         except ValueError:
             pass
-    raise ValueError(f"{value!r} is not a kind of crossing; valid are: {', '.join(CrossingKind)}, or all, or none with ()")
+    raise ValueError(
+        f"{value!r} is not a kind of crossing; valid are: {', '.join(CrossingKind)}, or all, or none with ()"
+    )
 
 
 def _parse_profile(value: object) -> Profile:
@@ -87,13 +93,19 @@ def _parse_profile(value: object) -> Profile:
 
 
 OPTIONS = {
-    "min_headroom": Option(parse_share, "SHARE", "least headroom of any thread stack: '25%' or 0.25"),
+    "min_headroom": Option(
+        parse_share, "SHARE", "least headroom of any thread stack: '25%' or 0.25"
+    ),
     "max_c_stack": Option(parse_size, "SIZE", "largest peak of any thread stack: '64KiB'"),
     "max_goroutine_stack": Option(parse_size, "SIZE", "largest goroutine stack: '1MiB'"),
     "stack_limit": Option(
-        _parse_stack_limit, "SIZE", "judge headroom against this thread stack: '128KiB', 'musl' or 'macos'"
+        _parse_stack_limit,
+        "SIZE",
+        "judge headroom against this thread stack: '128KiB', 'musl' or 'macos'",
     ),
-    "forbid": Option(parse_kinds, "KINDS", "crossing kinds that fail a test: 'map', 'map,chan', 'all' or ''"),
+    "forbid": Option(
+        parse_kinds, "KINDS", "crossing kinds that fail a test: 'map', 'map,chan', 'all' or ''"
+    ),
     "profile": Option(_parse_profile, "PROFILE", "how packages are built: 'debug' or 'release'"),
 }
 _OPTIONAL = {field.name for field in fields(Limits) if field.default is None}

@@ -20,9 +20,13 @@ def parse_size(text: str | int) -> int:
     if isinstance(text, int) and not isinstance(text, bool):
         text = str(text)
     match = _SIZE.fullmatch(text) if isinstance(text, str) else None
-    unit = match and _UNITS.get(match[2] if match[2] in _UNITS else match[2].capitalize().replace("ib", "iB"))
+    unit = match and _UNITS.get(
+        match[2] if match[2] in _UNITS else match[2].capitalize().replace("ib", "iB")
+    )
     if not match or not unit:
-        raise ValueError(f"{text!r} is not a size; write bytes as 65536, or '64KiB', '8MiB', '1GiB'")
+        raise ValueError(
+            f"{text!r} is not a size; write bytes as 65536, or '64KiB', '8MiB', '1GiB'"
+        )
     size = int(float(match[1]) * unit)
     if size <= 0:
         raise ValueError(f"{text!r} is not a size: it must be at least one byte")
@@ -39,7 +43,9 @@ def parse_share(text: str | float) -> float:
     match = _SHARE.fullmatch(text) if isinstance(text, str) else None
     share = float(match[1]) / (100 if match[2] else 1) if match else -1.0
     if not 0 <= share <= 1:
-        raise ValueError(f"{text!r} is not a share; write a percentage '25%' or a fraction 0.25, from 0 to 1")
+        raise ValueError(
+            f"{text!r} is not a share; write a percentage '25%' or a fraction 0.25, from 0 to 1"
+        )
     return share
 
 

@@ -123,7 +123,9 @@ def go_env(go: Path, directory: Path | None, environment: dict[str, str] | None 
     try:
         answer = json.loads(text)
     except ValueError:
-        raise ToolchainError(f"{go} env -json answered {text[:200]!r}", next_step=f"{go} version") from None
+        raise ToolchainError(
+            f"{go} env -json answered {text[:200]!r}", next_step=f"{go} version"
+        ) from None
     return GoEnv(
         version=answer["GOVERSION"].removeprefix("go"),
         cgo_enabled=answer["CGO_ENABLED"] == "1",
@@ -143,10 +145,18 @@ def find_cc(command: str | None = None) -> Tool:
     program = (shlex.split(command) or [command])[0]
     path = shutil.which(program)
     if path is None:
-        raise ToolchainError(f"no C compiler: {program!r} is not on PATH", next_step=install_command("gcc"))
+        raise ToolchainError(
+            f"no C compiler: {program!r} is not on PATH", next_step=install_command("gcc")
+        )
     line = _ask([*shlex.split(command), "--version"]).partition("\n")[0]
     version = re.search(r"version (\d[\w.]*)", line) or re.search(r".*?(\d+\.\d[\w.]*)$", line)
-    family = "clang" if "clang" in line else "gcc" if re.search(r"gcc|g\+\+|cc", line) else Path(path).name
+    family = (
+        "clang"
+        if "clang" in line
+        else "gcc"
+        if re.search(r"gcc|g\+\+|cc", line)
+        else Path(path).name
+    )
     return Tool(Path(path), f"{family} {version[1]}" if version else line.strip())
 
 
@@ -154,7 +164,10 @@ def find_gdb() -> Tool:
     """gdb, from PATH. Raises ToolchainError where there is none. Whether it has Python: see `check_gdb_python`."""
     path = shutil.which("gdb")
     if path is None:
-        raise ToolchainError("no gdb on PATH: crashes are told from Go's traceback only", next_step=install_command("gdb"))
+        raise ToolchainError(
+            "no gdb on PATH: crashes are told from Go's traceback only",
+            next_step=install_command("gdb"),
+        )
     line = _ask([path, "--nx", "--version"]).partition("\n")[0]
     version = re.search(r"(\d+\.\d[\w.-]*)$", line.strip())
     return Tool(Path(path), version[1] if version else line.strip())
@@ -162,7 +175,15 @@ def find_gdb() -> Tool:
 
 def check_gdb_python(gdb: Tool) -> str:
     """The version of the Python inside `gdb`. Raises ToolchainError where it was built without."""
-    text = _ask([str(gdb.path), "--nx", "--batch", "-ex", "python import sys; print('python', sys.version.split()[0])"])
+    text = _ask(
+        [
+            str(gdb.path),
+            "--nx",
+            "--batch",
+            "-ex",
+            "python import sys; print('python', sys.version.split()[0])",
+        ]
+    )
     found = re.search(r"^python (\S+)$", text, re.MULTILINE)
     if not found:
         raise ToolchainError(
@@ -172,19 +193,25 @@ def check_gdb_python(gdb: Tool) -> str:
     return found[1]
 
 
-def check_cgo(go: Tool, directory: Path | None = None, environment: dict[str, str] | None = None) -> GoEnv:
+def check_cgo(
+    go: Tool, directory: Path | None = None, environment: dict[str, str] | None = None
+) -> GoEnv:
     """Make sure that `go` would build cgo code in `directory`. Raises ToolchainError otherwise."""
     env = go_env(go.path, directory, environment)
     if env.cgo_enabled:
         return env
-    find_cc(env.cc)  # without a compiler the go command turns cgo off by itself: then that is what to mend
+    find_cc(
+        env.cc
+    )  # without a compiler the go command turns cgo off by itself: then that is what to mend
     raise ToolchainError(
         "cgo is turned off (CGO_ENABLED=0), so no C code would be built",
         next_step="CGO_ENABLED=1 (unset it in the environment, or: go env -u CGO_ENABLED)",
     )
 
 
-def _ask(command: list[str], directory: Path | None = None, environment: dict[str, str] | None = None) -> str:
+def _ask(
+    command: list[str], directory: Path | None = None, environment: dict[str, str] | None = None
+) -> str:
     try:
         answer = subprocess.run(
             command,
@@ -198,9 +225,10 @@ def _ask(command: list[str], directory: Path | None = None, environment: dict[st
             errors="replace",
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise ToolchainError(f"{command[0]} could not be run: {error}", next_step=shlex.join(command)) from error
+        raise ToolchainError(
+            f"{command[0]} could not be run: {error}", next_step=shlex.join(command)
+        ) from error
     if answer.returncode:
         said = (answer.stderr or answer.stdout).strip()
         raise ToolchainError(f"{command[0]} failed: {said}", next_step=shlex.join(command))
     return answer.stdout
-

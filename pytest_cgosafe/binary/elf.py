@@ -18,7 +18,9 @@ from elftools.elf.elffile import ELFFile
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_SYMBOL = struct.Struct("<IBBHQQ")  # Elf64_Sym: st_name, st_info, st_other, st_shndx, st_value, st_size (elf(5))
+_SYMBOL = struct.Struct(
+    "<IBBHQQ"
+)  # Elf64_Sym: st_name, st_info, st_other, st_shndx, st_value, st_size (elf(5))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,8 @@ def _read_elf(path: Path, _mtime_ns: int, _size: int) -> Elf | None:
             path=path,
             entry=elf["e_entry"],
             has_dwarf=any(name in sections for name in (".debug_info", ".zdebug_info")),
-            is_go=any(name in sections for name in (".go.buildinfo", ".gopclntab", ".note.go.buildid")),
+            is_go=any(
+                name in sections for name in (".go.buildinfo", ".gopclntab", ".note.go.buildid")
+            ),
             _tables=tables,
         )

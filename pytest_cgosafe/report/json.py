@@ -13,7 +13,15 @@ from pytest_cgosafe.toolchain import Tool
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pytest_cgosafe.results import Backtrace, Binary, Crash, Crossing, Hang, RunResult, ThreadStack
+    from pytest_cgosafe.results import (
+        Backtrace,
+        Binary,
+        Crash,
+        Crossing,
+        Hang,
+        RunResult,
+        ThreadStack,
+    )
     from pytest_cgosafe.toolchain import Toolchain
 
 SCHEMA = "cgosafe/1"
@@ -51,7 +59,11 @@ def _run(run: RunResult) -> dict[str, Any]:
 
 
 def _target(binary: Binary) -> dict[str, Any]:
-    return {"package": binary.package, "binary": binary.path.name, "profile": _plain(binary.profile)}
+    return {
+        "package": binary.package,
+        "binary": binary.path.name,
+        "profile": _plain(binary.profile),
+    }
 
 
 def _stack(stack: ThreadStack) -> dict[str, Any]:
@@ -75,7 +87,9 @@ def _hang(hang: Hang) -> dict[str, Any]:
 
 
 def _backtrace(backtrace: Backtrace) -> dict[str, Any]:
-    frames = [_plain(frame) | {"pc": _hex(frame.pc), "sp": _hex(frame.sp)} for frame in backtrace.frames]
+    frames = [
+        _plain(frame) | {"pc": _hex(frame.pc), "sp": _hex(frame.sp)} for frame in backtrace.frames
+    ]
     return _plain(backtrace) | {"frames": frames}
 
 

@@ -1,0 +1,78 @@
+"""Examines the machine: what was found, what is missing, and the command that mends it."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_cgosafe.errors import CgosafeError, ToolchainError
+from pytest_cgosafe.toolchain import Tool, check_cgo, check_gdb_python, find_toolchain
+from pytest_cgosafe.watch.probe import ptrace_forbidden
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that the work stands on."""
+
+    subject: str
+    good: bool
+    text: str
+    """What was found, or what is wrong."""
+    next_step: str | None = None
+    """The command that mends it."""
+
+
+def examine(directory: Path) -> Iterator[Finding]:
+    """Look at everything that a watched run of a package in `directory` needs."""
+    toolchain = find_toolchain(directory)
+    go, cc, gdb = toolchain.go, toolchain.cc, toolchain.gdb
+    yield _tool("go", go)
+    if isinstance(go, Tool):
+        yield _checked("cgo", lambda: check_cgo(go, directory) and "enabled")
+    yield _tool("cc", cc)
+    yield _tool("gdb", gdb)
+    if isinstance(gdb, Tool):
+        yield _checked("gdb's Python", lambda: check_gdb_python(gdb))
+    yield _ptrace()
+
+
+def _tool(subject: str, found: Tool | ToolchainError) -> Finding:
+    if isinstance(found, Tool):
+        return Finding(subject, True, f"{found.version} at {found.path}")
+    return Finding(subject, False, found.message, found.next_step)
+
+
+def _checked(subject: str, look: Callable[[], object]) -> Finding:
+    try:
+        return Finding(subject, True, str(look()))
+    except CgosafeError as error:
+        return Finding(subject, False, error.message, error.next_step)
+
+
+def _ptrace() -> Finding:
+    if not sys.platform.startswith("linux"):
+        return Finding(
+            "ptrace", False, f"{sys.platform} is not Linux: runs can't be watched", "run on Linux"
+        )
+    reason = ptrace_forbidden()
+    if reason is None:
+        return Finding("ptrace", True, "allowed")
+    return Finding(
+        "ptrace",
+        False,
+        f"forbidden: {reason}",
+        "docker run --cap-add=SYS_PTRACE, or sysctl kernel.yama.ptrace_scope=1",
+    )
+
+
+def render_findings(findings: Iterator[Finding]) -> Iterator[str]:
+    """A line for each finding, and below a bad one the command that mends it."""
+    for finding in findings:
+        yield f"{'ok' if finding.good else '!!'}  {finding.subject:<13} {finding.text}"
+        if not finding.good and finding.next_step:
+            yield f"    {'':<13} try: {finding.next_step}"

@@ -1,0 +1,229 @@
+"""The pytest plugin: options, the marker, the fixtures, and the checks at the end of a test's call."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_cgosafe.build import Builder, BuildFlags
+from pytest_cgosafe.checks import check
+from pytest_cgosafe.errors import CgosafeError
+from pytest_cgosafe.options import OPTIONS, Limits
+from pytest_cgosafe.report.terminal import render_breaches, render_header, render_output
+from pytest_cgosafe.results import BuildMode, Profile
+from pytest_cgosafe.session import Session
+from pytest_cgosafe.toolchain import find_toolchain
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping, Sequence
+
+    from pytest_cgosafe.results import Binary
+
+BACKTRACES = ("folded", "full")
+
+_limits_key = pytest.StashKey[Limits]()
+_session_key = pytest.StashKey[Session]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """One command-line option and one ini option for each argument of the marker."""
+    group = parser.getgroup("cgosafe", "Go code that calls C")
+    for name, option in OPTIONS.items():
+        group.addoption(_flag(name), metavar=option.metavar, help=option.help.replace("%", "%%"))
+        parser.addini(f"cgosafe_{name}", option.help)
+    shown = "how a crash's backtrace is shown: with the Go runtime's frames folded (the default) or full"
+    group.addoption("--cgosafe-backtrace", metavar="|".join(BACKTRACES), help=shown)
+    parser.addini("cgosafe_backtrace", shown)
+
+
+def _flag(name: str) -> str:
+    return f"--cgosafe-{name.replace('_', '-')}"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Read the suite's limits: the command line wins over ini, ini over the defaults."""
+    config.addinivalue_line(
+        "markers",
+        f"cgosafe(*, {', '.join(OPTIONS)}): hold what the test builds and runs against these limits",
+    )
+    limits = Limits()
+    for name in OPTIONS:
+        ini, flag = config.getini(f"cgosafe_{name}"), config.getoption(_flag(name))
+        for source, value in ((f"ini option cgosafe_{name}", ini or None), (_flag(name), flag)):
+            if value is not None:
+                limits = _but(limits, {name: value}, source)
+    config.stash[_limits_key] = limits
+    if _backtrace(config) not in BACKTRACES:
+        raise pytest.UsageError(
+            f"cgosafe_backtrace: {_backtrace(config)!r}; valid are: {', '.join(BACKTRACES)}"
+        )
+
+
+def _backtrace(config: pytest.Config) -> str:
+    return (
+        config.getoption("--cgosafe-backtrace")
+        or config.getini("cgosafe_backtrace")
+        or BACKTRACES[0]
+    )
+
+
+def _but(limits: Limits, values: Mapping[str, object], source: str) -> Limits:
+    try:
+        return limits.but(values)
+    except ValueError as error:
+        raise pytest.UsageError(f"{source}: {error}") from None
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """The toolchain, and the limits that are not the defaults."""
+    return list(render_header(find_toolchain(config.rootpath), config.stash[_limits_key]))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Validate every marker before any test runs."""
+    for item in items:
+        _limits_of(item)
+
+
+def _limits_of(item: pytest.Item) -> Limits:
+    """The suite's limits with those of the item's markers put in, the nearest marker last."""
+    limits = item.config.stash[_limits_key]
+    for mark in reversed(list(item.iter_markers("cgosafe"))):
+        source = f"{item.nodeid}: @pytest.mark.cgosafe"
+        if mark.args:
+            raise pytest.UsageError(
+                f"{source} takes keyword arguments only; valid are: {', '.join(OPTIONS)}"
+            )
+        limits = _but(limits, mark.kwargs, source)
+    return limits
+
+
+@pytest.fixture
+def cgosafe(request: pytest.FixtureRequest, _cgosafe_builder: Builder) -> Session:
+    """Build Go packages and run programs under watch, for this test."""
+    config, path = request.config, request.node.path
+    above = [path.parent, *path.parent.parents]
+    module = [directory for directory in above if (directory / "go.mod").is_file()][:1]
+    nearer = [directory for directory in above if directory.is_relative_to(config.rootpath)]
+    session = Session(
+        _cgosafe_builder,
+        bases=[*module, *nearer, config.rootpath, config.invocation_params.dir],
+        profile=_limits_of(request.node).profile,
+        backtrace="full" if _backtrace(config) == "full" else "folded",
+    )
+    request.node.stash[_session_key] = session
+    return session
+
+
+class SessionBuilder:
+    """Builds Go packages for fixtures of a wider scope than a test."""
+
+    def __init__(self, builder: Builder, profile: Profile) -> None:
+        self._builder = builder
+        self._profile = profile
+
+    def build(
+        self,
+        package: str,
+        *,
+        profile: Profile | str | None = None,
+        tags: Sequence[str] = (),
+        ldflags: str = "",
+        env: Mapping[str, str] | None = None,
+        build_mode: BuildMode | str = BuildMode.EXE,
+        test: bool = False,
+    ) -> Binary:
+        """Build `package` as the ``cgosafe`` fixture does; relative directories start at pytest's rootdir."""
+        flags = BuildFlags(
+            profile=Profile(profile or self._profile),
+            tags=tuple(tags),
+            ldflags=ldflags,
+            env=dict(env or {}),
+            build_mode=BuildMode(build_mode),
+        )
+        return self._builder.build(package, flags, test=test)
+
+    __call__ = build
+
+
+@pytest.fixture(scope="session")
+def cgosafe_build(request: pytest.FixtureRequest, _cgosafe_builder: Builder) -> SessionBuilder:
+    """Build Go packages once, for fixtures of session scope: ``cgosafe_build("./cmd/encode")``."""
+    return SessionBuilder(_cgosafe_builder, request.config.stash[_limits_key].profile)
+
+
+@pytest.fixture(scope="session")
+def _cgosafe_builder(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Builder:
+    """One store of builds for the session, which pytest-xdist's workers share."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if hasattr(request.config, "workerinput") else own
+    return Builder(shared / "cgosafe-builds", request.config.rootpath)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup() -> Generator[None, object, object]:
+    """Tell an error of ours, raised in a fixture, without our traceback."""
+    return (yield from _told_plainly())
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Run the test, then hold what it built and ran against its limits: a breach fails the call."""
+    try:
+        outcome = yield from _told_plainly()
+    except BaseException:
+        _keep_output(item)
+        raise
+    session = item.stash.get(_session_key, None)
+    if session and item.get_closest_marker("cgosafe"):
+        breaches = _breaches(session, _limits_of(item))
+        if breaches:
+            _keep_output(item)
+            raise pytest.fail.Exception(breaches, pytrace=False)
+    return outcome
+
+
+def _breaches(session: Session, limits: Limits) -> str:
+    try:
+        crossings = session.crossings() if limits.forbid else []
+    except CgosafeError as error:
+        return str(error)
+    return "\n".join(render_breaches(check(limits, session.runs, crossings)))
+
+
+def _told_plainly() -> Generator[None, object, object]:
+    try:
+        return (yield)
+    except CgosafeError as error:
+        where = _last_line_of_user(error)
+        raise pytest.fail.Exception(f"{error}\n\n{where}", pytrace=False).with_traceback(
+            error.__traceback__
+        ) from None
+
+
+def _last_line_of_user(error: BaseException) -> str:
+    entries = [
+        entry
+        for entry in pytest.ExceptionInfo.from_exception(error).traceback
+        if not _is_ours(Path(entry.path))
+    ]
+    if not entries:
+        return ""
+    last = entries[-1]
+    return f"{last.path}:{last.lineno + 1}: {str(last.statement).strip()}"
+
+
+def _is_ours(path: Path) -> bool:
+    return path.is_relative_to(Path(__file__).parent)
+
+
+def _keep_output(item: pytest.Item) -> None:
+    """What the programs printed, as sections of the report of a test that failed."""
+    session = item.stash.get(_session_key, None)
+    for title, text in render_output(session.runs) if session else ():
+        item.add_report_section("call", title, text)

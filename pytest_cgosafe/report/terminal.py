@@ -1,0 +1,101 @@
+"""The report as text for a terminal of 80 columns: the header, a run, what breaches a limit, the doctor's findings."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from pytest_cgosafe.session import describe_end, render_result
+from pytest_cgosafe.sizes import format_share, format_size
+from pytest_cgosafe.toolchain import Tool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from pytest_cgosafe.checks import Breach
+    from pytest_cgosafe.options import Limits
+    from pytest_cgosafe.results import RunResult, ThreadStack
+    from pytest_cgosafe.toolchain import Toolchain
+
+_OUTPUT_LINES = 50
+"""Lines of a program's output that a failing test shows."""
+
+
+def render_header(toolchain: Toolchain, limits: Limits) -> Iterator[str]:
+    """What pytest's header says: the tools that were found, and every limit that somebody set for the suite."""
+    named = (("go", toolchain.go), ("gdb", toolchain.gdb), ("", toolchain.cc))
+    found = [f"{name} {tool.version}".strip() for name, tool in named if isinstance(tool, Tool)]
+    missing = [name or "C compiler" for name, tool in named if not isinstance(tool, Tool)]
+    problem = [f"no usable {' or '.join(missing)}: run `cgosafe doctor`"] if missing else []
+    yield f"cgosafe: {', '.join(found + problem)}"
+    if limits.asked:
+        yield f"cgosafe: {', '.join(f'{name}={_value(limits, name)}' for name in sorted(limits.asked))}"
+
+
+def _value(limits: Limits, name: str) -> str:
+    value = getattr(limits, name)
+    if name == "min_headroom":
+        return format_share(value)
+    if name == "forbid":
+        return ",".join(sorted(value)) or "none"
+    return format_size(value) if isinstance(value, int) else str(value)
+
+
+def render_breaches(breaches: Iterable[Breach]) -> Iterator[str]:
+    """Each breach: its line, then its details."""
+    for number, breach in enumerate(breaches):
+        if number:
+            yield ""
+        yield breach.summary
+        for detail in breach.details:
+            yield f"  {detail}"
+
+
+def render_output(runs: Iterable[RunResult]) -> Iterator[tuple[str, str]]:
+    """A title and a text for whatever each run printed, cut to its last lines."""
+    for run in runs:
+        for stream, text in (("stdout", run.stdout), ("stderr", run.stderr)):
+            lines = printable(text).splitlines()
+            if lines:
+                cut = (
+                    [f"... {len(lines) - _OUTPUT_LINES:,} lines above"]
+                    if len(lines) > _OUTPUT_LINES
+                    else []
+                )
+                yield f"{stream} of {describe_run(run)}", "\n".join([*cut, *lines[-_OUTPUT_LINES:]])
+
+
+def printable(text: str) -> str:
+    """`text` as any terminal and log takes it: bytes that are not UTF-8 become ``\\xff``."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def describe_run(run: RunResult) -> str:
+    """The command that was run, in short."""
+    what = "go test " if run.binary.is_test else ""
+    return what + shlex.join([run.binary.package, *(() if run.binary.is_test else run.args)])
+
+
+def render_run(run: RunResult, *, colour: bool = False, full: bool = False) -> Iterator[str]:
+    """A whole run: how it ended, every thread stack, and the crash, the hang and the crossings where there are any."""
+    yield f"{describe_run(run)}: {describe_end(run)} after {run.duration:.2f} s"
+    if run.stacks:
+        yield f"  {'thread':>9}  {'name':<15}  {'C stack peak':>12}  {'limit':>10}  {'headroom':>8}"
+        yield from map(
+            _stack_row, sorted(run.stacks, key=lambda stack: (not stack.main, -(stack.peak or 0)))
+        )
+    for note in run.notes:
+        yield f"  note: {note}"
+    details = list(render_result(run, full=full, colour=colour))
+    if details:
+        yield ""
+        yield from details
+
+
+def _stack_row(stack: ThreadStack) -> str:
+    peak = "?" if stack.peak is None else format_size(stack.peak)
+    limit = "?" if stack.limit is None else format_size(stack.limit)
+    headroom = "?" if stack.headroom is None else format_share(stack.headroom)
+    name = f"{stack.name[:15]}{' (main)' if stack.main and len(stack.name) < 9 else ''}"
+    note = f"  {stack.note}" if stack.note else ""
+    return f"  {stack.tid:>9}  {name:<15}  {peak:>12}  {limit:>10}  {headroom:>8}{note}"

@@ -1,0 +1,261 @@
+"""The object behind the ``cgosafe`` fixture and the command: builds, runs, and keeps what it saw."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pytest_cgosafe.build import BuildFlags
+from pytest_cgosafe.crash.render import render_crash, render_hang
+from pytest_cgosafe.crossings.render import render_crossing
+from pytest_cgosafe.crossings.vet import vet
+from pytest_cgosafe.errors import CrashError, ExpectationError, GoTestError, RunTimeoutError
+from pytest_cgosafe.results import Binary, BuildMode, Profile
+from pytest_cgosafe.run import run_watched
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from pytest_cgosafe.build import Builder
+    from pytest_cgosafe.results import Crash, Crossing, RunResult
+
+DEFAULT_TIMEOUT = 60.0
+"""Seconds."""
+
+
+class Session:
+    """Builds packages and runs programs under watch, on behalf of one test or one command."""
+
+    def __init__(
+        self,
+        builder: Builder,
+        *,
+        bases: Sequence[Path],
+        profile: Profile = Profile.DEBUG,
+        backtrace: Literal["folded", "full"] = "folded",
+    ) -> None:
+        self._builder = builder
+        self._bases = tuple(bases)
+        self._profile = profile
+        self._backtrace = backtrace
+        self.runs: list[RunResult] = []
+        """Every run so far, but for those that were expected to crash."""
+        self.packages: dict[tuple[str, Path], BuildFlags] = {}
+        """Every package built from source so far, with where it was looked up."""
+
+    def build(
+        self,
+        package: str,
+        *,
+        profile: Profile | str | None = None,
+        tags: Sequence[str] = (),
+        ldflags: str = "",
+        env: Mapping[str, str] | None = None,
+        build_mode: BuildMode | str = BuildMode.EXE,
+        test: bool = False,
+    ) -> Binary:
+        """Build `package`, an import path or a directory; with `test`, its test binary.
+
+        A relative directory is looked for in the Go module around the test, then from the test's own directory upwards.
+        `env` is added to the environment. The same build is made once in a pytest session.
+        Raises BuildError with the compiler's own words, ToolchainError where Go or a C compiler is missing.
+        """
+        flags = BuildFlags(
+            profile=Profile(profile or self._profile),
+            tags=tuple(tags),
+            ldflags=ldflags,
+            env=dict(env or {}),
+            build_mode=BuildMode(build_mode),
+        )
+        base = self._base_of(package)
+        binary = self._builder.build(package, flags, test=test, base=base)
+        self.packages[package, base] = flags
+        return binary
+
+    def run(
+        self,
+        package_or_binary: str | Path | Binary,
+        *args: str,
+        stdin: str | bytes = b"",
+        env: Mapping[str, str | None] | None = None,
+        cwd: str | Path | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+        check: bool = True,
+        profile: Profile | str | None = None,
+    ) -> RunResult:
+        """Run a program under watch until it ends, at most `timeout` seconds.
+
+        A package is built first, in `profile`. `env` is added to the environment; a value of None takes a variable out.
+        With `check`, a crash raises CrashError, whose text is the report, and a timeout RunTimeoutError; an exit status
+        is the caller's to judge.
+        """
+        __tracebackhide__ = True
+        result = self._run(package_or_binary, args, stdin, env, cwd, timeout, profile)
+        self.runs.append(result)
+        if check:
+            self._check(result)
+        return result
+
+    def go_test(
+        self,
+        package: str,
+        *,
+        run: str | None = None,
+        args: Sequence[str] = (),
+        env: Mapping[str, str | None] | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+        check: bool = True,
+        profile: Profile | str | None = None,
+        tags: Sequence[str] = (),
+    ) -> RunResult:
+        """Run a package's own Go tests under watch, those that the pattern `run` selects or all, in its directory.
+
+        `args` go to the test binary (``-test.v``). With `check`, also raises GoTestError when a Go test fails.
+        """
+        __tracebackhide__ = True
+        binary = self.build(package, profile=profile, tags=tags, test=True)
+        selected = [f"-test.run={run}"] if run is not None else []
+        arguments = ("-test.paniconexit0", *selected, *args)
+        result = self._run(binary, arguments, b"", env, binary.directory, timeout, profile)
+        self.runs.append(result)
+        if check:
+            self._check(result)
+            if result.exit.code:
+                raise GoTestError(
+                    f"Go tests of {package} failed with exit status {result.exit.code}\n{result.stdout}{result.stderr}",
+                    result=result,
+                    next_step=f"cd {shlex.quote(str(binary.directory))} && go test -v {f'-run={run!r} ' if run else ''}.",
+                )
+        return result
+
+    def vet(self, *packages: str) -> list[Crossing]:
+        """The unsafe crossings that can be seen in the source of `packages` without running them."""
+        flags = BuildFlags(profile=self._profile)
+        found = [
+            vet(self._builder, package, flags, base=self._base_of(package)) for package in packages
+        ]
+        return [crossing for crossings in found for crossing in crossings]
+
+    def expect_crash(
+        self,
+        package_or_binary: str | Path | Binary,
+        *args: str,
+        signal: str | None = None,
+        cause: str | None = None,
+        function: str | None = None,
+        stdin: str | bytes = b"",
+        env: Mapping[str, str | None] | None = None,
+        cwd: str | Path | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+        profile: Profile | str | None = None,
+    ) -> Crash:
+        """Run a program that has to crash, and give its crash. The run is not held against the marker.
+
+        `signal` is its name, `cause` a regular expression found in the cause, `function` a function on the backtrace.
+        Raises ExpectationError when the program did not crash, or not so.
+        """
+        __tracebackhide__ = True
+        result = self._run(package_or_binary, args, stdin, env, cwd, timeout, profile)
+        if result.crash is None:
+            raise ExpectationError(f"expected a crash, but {describe_end(result)}", result=result)
+        crash, functions = result.crash, [frame.function for frame in result.crash.backtrace.frames]
+        for what, wanted, met in (
+            ("signal", signal, crash.signal == signal),
+            ("cause", cause, cause is None or re.search(cause, crash.cause) is not None),
+            ("function", function, function in functions),
+        ):
+            if wanted is not None and not met:
+                raise ExpectationError(
+                    f"expected a crash with {what} {wanted!r}, but got this one\n{self._report(result)}",
+                    result=result,
+                )
+        return crash
+
+    def crossings(self) -> list[Crossing]:
+        """The unsafe crossings that can be seen in the source of every package built so far."""
+        found = [
+            vet(self._builder, package, flags, base=base)
+            for (package, base), flags in self.packages.items()
+        ]
+        return list(dict.fromkeys(crossing for crossings in found for crossing in crossings))
+
+    def go_packages(self, pattern: str) -> list[str]:
+        """The directories of the packages that `pattern` matches."""
+        return self._builder.packages(
+            pattern, BuildFlags(profile=self._profile), base=self._base_of(pattern)
+        )
+
+    def _run(
+        self,
+        what: str | Path | Binary,
+        args: Sequence[str],
+        stdin: str | bytes,
+        env: Mapping[str, str | None] | None,
+        cwd: str | Path | None,
+        timeout: float,
+        profile: Profile | str | None,
+    ) -> RunResult:
+        binary = what if isinstance(what, Binary) else self._binary(what, profile)
+        changed = {**os.environ, **(env or {})}
+        return run_watched(
+            binary,
+            tuple(args),
+            stdin=stdin.encode() if isinstance(stdin, str) else stdin,
+            env={name: value for name, value in changed.items() if value is not None},
+            cwd=Path(cwd or Path.cwd()),
+            timeout=timeout,
+            full=self._backtrace == "full",
+        )
+
+    def _binary(self, what: str | Path, profile: Profile | str | None) -> Binary:
+        path = Path(what)
+        if path.is_file() and path.suffix != ".go":
+            return Binary(
+                path=path.resolve(),
+                package=str(what),
+                profile=None,
+                directory=path.resolve().parent,
+            )
+        return self.build(str(what), profile=profile)
+
+    def _base_of(self, package: str) -> Path:
+        """Where `package` is to be looked up: the first base that has such a directory; for an import path the first."""
+        relative = package.removesuffix("/...")
+        return next((base for base in self._bases if (base / relative).exists()), self._bases[0])
+
+    def _check(self, result: RunResult) -> None:
+        __tracebackhide__ = True
+        if result.crash:
+            raise CrashError(self._report(result), result=result)
+        if result.exit.timed_out:
+            raise RunTimeoutError(self._report(result), result=result)
+
+    def _report(self, result: RunResult) -> str:
+        return "\n".join(render_result(result, full=self._backtrace == "full"))
+
+
+def render_result(result: RunResult, *, full: bool = False, colour: bool = False) -> Iterator[str]:
+    """What a run that went wrong has to tell: its crash or where it hung, and the crossings that were met."""
+    if result.crash:
+        yield from render_crash(result.crash, full=full, colour=colour)
+    elif result.exit.timed_out:
+        yield f"the time was up after {result.duration:.1f} s"
+        if result.hang:
+            yield from render_hang(result.hang, full=full, colour=colour)
+    for crossing in result.crossings:
+        yield ""
+        yield from render_crossing(crossing)
+
+
+def describe_end(result: RunResult) -> str:
+    """How a run ended, in a clause."""
+    if result.crash:
+        return f"the program crashed: {result.crash.cause}"
+    if result.exit.timed_out:
+        return "the program was killed because its time was up"
+    if result.exit.signal:
+        return f"the program was killed by {result.exit.signal}"
+    return f"the program exited with status {result.exit.code}"
