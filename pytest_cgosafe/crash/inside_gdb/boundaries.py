@@ -1,0 +1,216 @@
+"""Where one stack ends and another goes on: the switches that Go's runtime makes, and the way back across each.
+
+The switches are those of runtime/asm_GOARCH.s and runtime/cgo/asm_GOARCH.s. Every address that is read on the way is
+checked: it must lie on the stack where it belongs, or the boundary counts as lost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Callable, Dict, Mapping, Optional, Union
+
+import gdb
+
+from . import memory
+from .arch import Arch
+from .goruntime import Goroutine, GoRuntime, Machine
+from .memory import Mappings
+
+THREAD, GOROUTINE, SIGNAL = "thread", "goroutine", "signal"
+
+
+@dataclass(frozen=True)
+class Start:
+    """The registers with which a segment starts."""
+
+    registers: Mapping[str, int]
+    shown: bool = False
+    """Its first frame was already shown on the other stack: asmcgocall stands on both."""
+    exact: bool = False
+    """Its pc is where the thread was, and no return address."""
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """The frames go on elsewhere."""
+
+    start: Start
+
+
+@dataclass(frozen=True)
+class Lost:
+    """The frames go on elsewhere, but where could not be told."""
+
+    reason: str
+
+
+Step = Union[Crossing, Lost, None]
+
+
+class Boundaries:
+    """The switches of one thread."""
+
+    def __init__(
+        self, arch: Arch, mappings: Mappings, runtime: GoRuntime, machine: Optional[Machine]
+    ) -> None:
+        self.arch = arch
+        self.machine = machine
+        self._mappings = mappings
+        self._runtime = runtime
+        self._go_text = _go_text()
+        self._goroutine = machine.curg if machine else None
+        self._g0_sp = machine.g0.sp if machine and machine.g0 else 0
+        self._table: Dict[str, Callable[[gdb.Frame, int, Optional[gdb.Frame]], Step]] = {
+            "runtime.asmcgocall": self._asmcgocall,
+            "runtime.cgocallback": self._cgocallback,
+            "crosscall2": self._crosscall2,
+            "runtime.systemstack": self._systemstack,
+            "runtime.mcall": self._to_scheduled,
+            "runtime.morestack": self._to_scheduled,
+            "runtime.morestack_noctxt": self._to_scheduled,
+        }
+
+    @property
+    def goroutine(self) -> Optional[Goroutine]:
+        """The goroutine that the thread runs, as far as the walk has come."""
+        return self._goroutine
+
+    def in_go_text(self, pc: int) -> bool:
+        """Whether `pc` is Go code."""
+        return pc in self._go_text
+
+    def stack_kind(self, sp: int) -> str:
+        """The kind of stack that holds `sp`."""
+        if self._goroutine and self._goroutine.holds(sp):
+            return GOROUTINE
+        if self.machine and self.machine.gsignal and self.machine.gsignal.holds(sp):
+            return SIGNAL
+        return THREAD
+
+    def first_start(self) -> Optional[Start]:
+        """Where the walk starts when not at the thread's own pc: its caller, when the pc is no code at all."""
+        frame = gdb.newest_frame()
+        if self._mappings.is_code(frame.pc()):
+            return None
+        return None
+
+    def cross(self, frame: gdb.Frame, name: Optional[str], older: Optional[gdb.Frame]) -> Step:
+        """What comes after `frame`: a crossing, a boundary that was lost, or None for gdb's own next frame."""
+        handler = self._table.get(name or "")
+        return handler(frame, self._sp(frame), older) if handler else None
+
+    def beyond(self, frame: Optional[gdb.Frame]) -> Optional[Start]:
+        """Where the walk can go on for certain after `frame` had no caller: the goroutine that called C."""
+        sp = self._sp(frame) if frame is not None else 0
+        if not self._g0_sp or sp > self._g0_sp:
+            return None
+        for slots in self.arch.asmcgocall:
+            base = (self._g0_sp - slots.frame) & ~15
+            back = memory.word(base - 8)
+            if back and self._name_at(back - 1) == "runtime.asmcgocall":
+                step = self._leave_c(back, base)
+                return step.start if isinstance(step, Crossing) else None
+        return None
+
+    def _asmcgocall(self, frame: gdb.Frame, sp: int, _older: Optional[gdb.Frame]) -> Step:
+        if self.stack_kind(sp) == GOROUTINE:
+            return None
+        return self._leave_c(frame.pc(), sp)
+
+    def _leave_c(self, pc: int, sp: int) -> Step:
+        for slots in self.arch.asmcgocall:
+            depth, address = memory.word(sp + slots.depth), memory.word(sp + slots.goroutine)
+            if not depth or address is None:
+                continue
+            if address == 0:
+                if sp <= depth < sp + 4096:
+                    return self._same_function(pc, depth)
+                continue
+            goroutine = self._runtime.goroutine(address)
+            if goroutine and 0 < depth < goroutine.hi - goroutine.lo:
+                self._goroutine = goroutine
+                if self.machine is None:
+                    self._adopt(goroutine)
+                return self._same_function(pc, goroutine.hi - depth)
+        return Lost(
+            "the goroutine that called C could not be found where runtime.asmcgocall keeps it"
+        )
+
+    def _adopt(self, goroutine: Goroutine) -> None:
+        """Takes the m from the goroutine, where the program has no debug information to find it by thread."""
+        self.machine = self._runtime.machine(goroutine.m)
+        if self.machine and self.machine.g0:
+            self._g0_sp = self.machine.g0.sp
+
+    def _cgocallback(self, frame: gdb.Frame, sp: int, _older: Optional[gdb.Frame]) -> Step:
+        if self.stack_kind(sp) != GOROUTINE:
+            return None
+        at = self._g0_sp
+        saved = memory.word(at + self.arch.cgocallback_saved_sp) if at else None
+        if saved is None or self.stack_kind(at) == GOROUTINE or not self._mappings.at(at):
+            return Lost(
+                "the thread stack that called Go could not be found: the runtime has reset m.g0.sched.sp"
+            )
+        self._g0_sp = saved
+        return self._same_function(frame.pc(), at)
+
+    def _crosscall2(self, frame: gdb.Frame, sp: int, older: Optional[gdb.Frame]) -> Step:
+        sizes = self.arch.crosscall2_sizes
+        told = int(older.read_register(self.arch.sp)) - sp if older is not None else 0
+        for size in (told, *sizes):
+            link = sp + size - 8
+            pc = memory.word(link)
+            if size in sizes and pc and self._mappings.is_code(pc):
+                registers = {
+                    name: memory.word(sp + offset) or 0
+                    for name, offset in self.arch.crosscall2_saved.items()
+                }
+                registers[self.arch.fp] = memory.word(link - 8) or 0
+                registers[self.arch.pc], registers[self.arch.sp] = pc, sp + size
+                return Crossing(Start(registers))
+        return Lost("the C caller of crosscall2 could not be found")
+
+    def _systemstack(self, frame: gdb.Frame, sp: int, _older: Optional[gdb.Frame]) -> Step:
+        goroutine = self._goroutine
+        if self.stack_kind(sp) == GOROUTINE or goroutine is None:
+            return None
+        if not goroutine.holds(goroutine.sp):
+            return Lost(
+                "the goroutine that switched to the system stack has not kept its stack pointer"
+            )
+        return self._same_function(frame.pc(), goroutine.sp, goroutine.fp)
+
+    def _to_scheduled(self, _frame: gdb.Frame, sp: int, _older: Optional[gdb.Frame]) -> Step:
+        goroutine = self._goroutine
+        if self.stack_kind(sp) == GOROUTINE or goroutine is None:
+            return None
+        if not goroutine.holds(goroutine.sp) or not self.in_go_text(goroutine.pc):
+            return Lost("the goroutine that the scheduler took over has not kept its place")
+        return Crossing(Start(self._registers(goroutine.pc, goroutine.sp, goroutine.fp)))
+
+    def _same_function(self, pc: int, sp: int, fp: Optional[int] = None) -> Crossing:
+        """The same function goes on on another stack: its own frame was shown, its caller comes next."""
+        return Crossing(Start(self._registers(pc, sp, fp if fp is not None else sp), shown=True))
+
+    def _registers(self, pc: int, sp: int, fp: int) -> Dict[str, int]:
+        return {self.arch.pc: pc, self.arch.sp: sp, self.arch.fp: fp}
+
+    def _sp(self, frame: gdb.Frame) -> int:
+        return int(frame.read_register(self.arch.sp))
+
+    def _name_at(self, pc: int) -> Optional[str]:
+        block = gdb.block_for_pc(pc)
+        while block is not None and block.function is None:
+            block = block.superblock
+        return block.function.name if block is not None else None
+
+
+def _go_text() -> range:
+    try:
+        first, last = (
+            int(gdb.parse_and_eval(f"(unsigned long) &'runtime.{end}'"))
+            for end in ("text", "etext")
+        )
+    except gdb.error:
+        return range(0)
+    return range(first, last)
