@@ -1,0 +1,3 @@
+module cgosafe.test/programs
+
+go 1.21
