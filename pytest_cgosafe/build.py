@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from pytest_cgosafe.toolchain import Tool
 
-_DEFAULT_CFLAGS = ({"-O2", "-g"}, set())
+_DEFAULT_CFLAGS = (frozenset({"-O2", "-g"}), frozenset[str]())
 """What ``go env CGO_CFLAGS`` says when the user set nothing (go/src/cmd/go/internal/envcmd, Go 1.21 to 1.27)."""
 _LIBRARY_SUFFIX = {BuildMode.C_SHARED: ".so", BuildMode.C_ARCHIVE: ".a"}
 
@@ -186,7 +186,8 @@ class Builder:
         suffix = _LIBRARY_SUFFIX.get(flags.build_mode)
         name = f"{_last_part(target)}{suffix}" if suffix else ""
         arguments = [
-            *(["test", "-c"] if test else ["build", f"-buildmode={flags.build_mode}"]),
+            *(["test", "-c"] if test else ["build"]),
+            *([f"-buildmode={flags.build_mode}"] if flags.build_mode is not BuildMode.EXE else []),
             *flags.arguments(),
             "-o",
             f"{output}/{name}",

@@ -71,9 +71,9 @@ def _check_thread_stacks(limits: Limits, run: RunResult) -> Iterator[Breach]:
     ]
     if too_big:
         stack = max(too_big, key=lambda stack: stack.peak or 0)
+        peak, wanted = _apart(stack.peak or 0, limits.max_c_stack or 0)
         yield Breach(
-            f"stack: {_thread(stack)} peaked at {format_size(stack.peak or 0)}, "
-            f"at most {format_size(limits.max_c_stack or 0)} wanted",
+            f"stack: {_thread(stack)} peaked at {peak}, at most {wanted} wanted",
             (_measured(stack, limits.stack_limit), *_as_well(len(too_big) - 1), see),
         )
 
@@ -87,15 +87,19 @@ def _check_goroutine_stacks(limits: Limits, run: RunResult) -> Iterator[Breach]:
             ("goroutine stacks were not measured",),
         )
     elif run.goroutines.peak_stack > limits.max_goroutine_stack:
-        yield Breach(
-            f"stack: a goroutine stack grew to {format_size(run.goroutines.peak_stack)}, "
-            f"at most {format_size(limits.max_goroutine_stack)} wanted"
-        )
+        peak, wanted = _apart(run.goroutines.peak_stack, limits.max_goroutine_stack)
+        yield Breach(f"stack: a goroutine stack grew to {peak}, at most {wanted} wanted")
 
 
 def _headroom(limits: Limits, stack: ThreadStack) -> float | None:
     """Against another platform's limit every thread counts, the main one too: any of them may run a call into C."""
     return stack.headroom_within(limits.stack_limit) if limits.stack_limit else stack.headroom
+
+
+def _apart(peak: int, wanted: int) -> tuple[str, str]:
+    """Both sizes as text, to the byte where rounding would make them look the same."""
+    texts = format_size(peak), format_size(wanted)
+    return texts if texts[0] != texts[1] else (f"{peak:,} B", f"{wanted:,} B")
 
 
 def _wanted(share: float) -> str:

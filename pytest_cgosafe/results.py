@@ -27,6 +27,7 @@ class BuildMode(StrEnum):
     """The go command's ``-buildmode`` (``go help buildmode``)."""
 
     EXE = "exe"
+    """The go command's own default, which the user's GOFLAGS may change."""
     PIE = "pie"
     C_SHARED = "c-shared"
     C_ARCHIVE = "c-archive"

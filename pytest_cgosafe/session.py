@@ -125,7 +125,7 @@ class Session:
             self._check(result)
             if result.exit.code:
                 raise GoTestError(
-                    f"Go tests of {package} failed with exit status {result.exit.code}\n{result.stdout}{result.stderr}",
+                    f"Go tests of {package} failed\n{result.stdout}{result.stderr}",
                     result=result,
                     next_step=f"cd {shlex.quote(str(binary.directory))} && go test -v {f'-run={run!r} ' if run else ''}.",
                 )
@@ -222,7 +222,7 @@ class Session:
         return self.build(str(what), profile=profile)
 
     def _base_of(self, package: str) -> Path:
-        """Where `package` is to be looked up: the first base that has such a directory; for an import path the first."""
+        """The first base that has such a directory; for an import path, the first of all."""
         relative = package.removesuffix("/...")
         return next((base for base in self._bases if (base / relative).exists()), self._bases[0])
 

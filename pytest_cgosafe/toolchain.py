@@ -1,4 +1,4 @@
-"""The tools of others that the work stands on: Go, a C compiler, gdb. Where they are, and what to do when they aren't."""
+"""The tools that the work stands on: Go, a C compiler, gdb. Where they are, and what to do when they aren't."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def find_cc(command: str | None = None) -> Tool:
             f"no C compiler: {program!r} is not on PATH", next_step=install_command("gcc")
         )
     line = _ask([*shlex.split(command), "--version"]).partition("\n")[0]
-    version = re.search(r"version (\d[\w.]*)", line) or re.search(r".*?(\d+\.\d[\w.]*)$", line)
+    version = re.search(r"\d+\.\d[\w.]*", re.sub(r"\([^)]*\)", "", line))
     family = (
         "clang"
         if "clang" in line
@@ -157,7 +157,7 @@ def find_cc(command: str | None = None) -> Tool:
         if re.search(r"gcc|g\+\+|cc", line)
         else Path(path).name
     )
-    return Tool(Path(path), f"{family} {version[1]}" if version else line.strip())
+    return Tool(Path(path), f"{family} {version[0]}" if version else line.strip())
 
 
 def find_gdb() -> Tool:

@@ -68,11 +68,11 @@ def _target(binary: Binary) -> dict[str, Any]:
 
 def _stack(stack: ThreadStack) -> dict[str, Any]:
     headroom = stack.headroom
-    return _plain(stack) | {"headroom": None if headroom is None else round(headroom, 6)}
+    return _object(stack) | {"headroom": None if headroom is None else round(headroom, 6)}
 
 
 def _crash(crash: Crash) -> dict[str, Any]:
-    plain = _plain(crash)
+    plain = _object(crash)
     del plain["backtrace"]
     return plain | {
         "address": _hex(crash.address),
@@ -88,19 +88,24 @@ def _hang(hang: Hang) -> dict[str, Any]:
 
 def _backtrace(backtrace: Backtrace) -> dict[str, Any]:
     frames = [
-        _plain(frame) | {"pc": _hex(frame.pc), "sp": _hex(frame.sp)} for frame in backtrace.frames
+        _object(frame) | {"pc": _hex(frame.pc), "sp": _hex(frame.sp)} for frame in backtrace.frames
     ]
-    return _plain(backtrace) | {"frames": frames}
+    return _object(backtrace) | {"frames": frames}
 
 
 def _hex(number: int | None) -> str | None:
     return None if number is None else hex(number)
 
 
+def _object(value: Any) -> dict[str, Any]:
+    """A dataclass as an object, field by field."""
+    return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+
+
 def _plain(value: Any) -> Any:
     """Dataclasses as objects, tuples as arrays, enums as their values: what json takes."""
     if is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        return _object(value)
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     if isinstance(value, Enum):
