@@ -1,0 +1,210 @@
+"""Starts programs: stopped at a gate until the watcher has seized them, and with nothing else changed.
+
+A child of Python can't hold still between fork and exec by safe means (``preexec_fn`` runs Python code in the fork of a
+threaded process), so a launcher of thirty lines of C does it: `launcher.c`, compiled once and kept.
+"""
+
+from __future__ import annotations
+
+import atexit
+import errno
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from pytest_cgosafe.errors import StartError, ToolchainError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_SOURCE = Path(__file__).with_name("launcher.c")
+_compiling = Lock()
+
+
+@dataclass(frozen=True)
+class Command:
+    """A program to run, and how."""
+
+    argv: tuple[str, ...]
+    """``argv[0]`` is the absolute path of the program."""
+    env: Mapping[str, str] | None = None
+    """None: the environment of this process."""
+    cwd: Path | None = None
+    stdin: bytes = b""
+
+
+class Launched:
+    """A program waiting at its gate. A child of the thread that made it, which must be the one to wait for it."""
+
+    def __init__(self, command: Command) -> None:
+        """Start it. Raises StartError, or ToolchainError where the launcher can't be compiled."""
+        self._command = command
+        pipes = {name: os.pipe() for name in ("gate", "status", "stdout", "stderr")}
+        stdin = os.pipe() if command.stdin else (subprocess.DEVNULL, -1)
+        gate, status = pipes["gate"][0], pipes["status"][1]
+        try:
+            self._process = subprocess.Popen(
+                (_launcher(), str(gate), str(status), command.argv[0], *command.argv),
+                stdin=stdin[0],
+                stdout=pipes["stdout"][1],
+                stderr=pipes["stderr"][1],
+                env=command.env,
+                cwd=command.cwd,
+                pass_fds=(gate, status),
+                start_new_session=True,  # a Ctrl-C at the terminal is pytest's
+            )
+        except BaseException as error:
+            _close(
+                pipes["gate"][1],
+                pipes["status"][0],
+                pipes["stdout"][0],
+                pipes["stderr"][0],
+                stdin[1],
+            )
+            if isinstance(error, (OSError, ValueError)):
+                raise _start_error(command, error) from error
+            raise
+        finally:
+            _close(gate, status, pipes["stdout"][1], pipes["stderr"][1], stdin[0])
+        self.pid = self._process.pid
+        self.stdin = stdin[1] if command.stdin else None
+        self.stdout, self.stderr = pipes["stdout"][0], pipes["stderr"][0]
+        self._gate, self._status = pipes["gate"][1], pipes["status"][0]
+
+    def release(self) -> None:
+        """Let it become the program."""
+        with suppress(BrokenPipeError):
+            os.write(self._gate, b".")
+        _close(self._gate)
+
+    def failure(self) -> StartError | None:
+        """Why it could not become the program; None when it did. Waits until that is known."""
+        raw = os.read(self._status, 4)
+        _close(self._status)
+        number = int.from_bytes(raw, "little")
+        return _start_error(self._command, OSError(number, os.strerror(number))) if raw else None
+
+    def ended(self) -> None:
+        """Say that it was waited for, by other means than subprocess's."""
+        self._process.returncode = 0
+
+
+class Alarm:
+    """Wakes a thread that sits in waitpid: a child of that thread, which ends when it is rung."""
+
+    def __init__(self) -> None:
+        gate_in, self._gate = os.pipe()
+        self._lock = Lock()
+        try:
+            self._process = subprocess.Popen(
+                (_launcher(), str(gate_in), "-1"),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=(gate_in,),
+                start_new_session=True,
+            )
+        finally:
+            os.close(gate_in)
+        self.pid = self._process.pid
+
+    def ring(self) -> None:
+        """Wake the thread; from any thread, any number of times."""
+        with self._lock:
+            if self._gate >= 0:
+                os.close(self._gate)
+                self._gate = -1
+
+    def ended(self) -> None:
+        """Say that it was waited for, by other means than subprocess's."""
+        self._process.returncode = 0
+
+
+def _close(*descriptors: int) -> None:
+    for descriptor in descriptors:
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def _start_error(command: Command, error: Exception) -> StartError:
+    program = command.argv[0]
+    number = getattr(error, "errno", None)
+    step = None
+    if number == errno.ENOENT and getattr(error, "filename", None) == str(command.cwd):
+        reason, step = (
+            f"its working directory {command.cwd} does not exist",
+            f"mkdir -p {command.cwd}",
+        )
+    elif number == errno.ENOENT and Path(program).exists():
+        reason, step = "the interpreter that it asks for is missing", f"file {program}"
+    elif number == errno.ENOENT:
+        reason = "there is no such file"
+    elif number in (errno.EACCES, errno.EPERM):
+        reason, step = "it is not executable", f"chmod +x {program}"
+    elif number == errno.ENOEXEC:
+        reason, step = "it is not a program of this machine", f"file {program}"
+    else:
+        reason = getattr(error, "strerror", None) or str(error)
+    return StartError(f"{program} could not be started: {reason}", next_step=step)
+
+
+@cache
+def _launcher() -> str:
+    """The compiled launcher. Raises ToolchainError when there is none and no C compiler."""
+    with _compiling:
+        name = (
+            f"launcher-{hashlib.sha256(_SOURCE.read_bytes()).hexdigest()[:16]}-{os.uname().machine}"
+        )
+        for directory in _cache_directories():
+            kept = directory / name
+            if os.access(kept, os.X_OK) or _compile_into(directory, kept):
+                return str(kept)
+        raise ToolchainError(
+            "no directory allows programs to be kept and run",
+            next_step="export TMPDIR=/a/directory",
+        )
+
+
+def _cache_directories() -> Iterator[Path]:
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
+    yield caches / "pytest-cgosafe"
+    temporary = Path(tempfile.mkdtemp(prefix="pytest-cgosafe-"))
+    atexit.register(shutil.rmtree, temporary, ignore_errors=True)
+    yield temporary
+
+
+def _compile_into(directory: Path, target: Path) -> bool:
+    """Compile the launcher to `target`; False when nothing can be kept there."""
+    compiler = next(
+        filter(None, map(shutil.which, (os.environ.get("CC", "cc"), "cc", "gcc", "clang"))), None
+    )
+    if compiler is None:
+        raise ToolchainError("no C compiler was found", next_step="apt-get install gcc")
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryDirectory(dir=directory) as scratch:
+            built = Path(scratch) / target.name
+            subprocess.run(
+                (compiler, "-O1", "-o", str(built), str(_SOURCE)),
+                check=True,
+                capture_output=True,
+                text=True,
+            )
+            subprocess.run((str(built), "-1", "-1"), check=True)  # a noexec mount shows here
+            built.replace(target)
+    except subprocess.CalledProcessError as error:
+        raise ToolchainError(
+            f"the launcher did not compile:\n{error.stderr}",
+            next_step=f"{compiler} {_SOURCE}",
+        ) from error
+    except OSError:
+        return False
+    return True

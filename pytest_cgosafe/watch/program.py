@@ -1,0 +1,138 @@
+"""A watched program: its threads, their stacks, its breakpoints."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from pytest_cgosafe.watch import ptrace
+from pytest_cgosafe.watch.breakpoints import Breakpoints
+from pytest_cgosafe.watch.threads import StackKeeper, Thread
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_cgosafe.results import ThreadStack
+    from pytest_cgosafe.watch.breakpoints import SymbolLookup
+
+_REPLACED = "the program replaced itself (exec); stacks that it had before are known only where a thread ended before"
+
+
+class Program:
+    """What is known of the watched process. Its methods are called when the thread in question is stopped."""
+
+    def __init__(self, pid: int, lookup: SymbolLookup, breakpoints: Sequence[str]) -> None:
+        self.pid = pid
+        self.threads: dict[int, Thread] = {pid: Thread(pid, main=True)}
+        self.notes: list[str] = []
+        self.our_conts = 0
+        """SIGCONTs of ours that the program must not get to see."""
+        self._finished: list[Thread] = []
+        self._lookup = lookup
+        self._names = breakpoints
+        self._keeper: StackKeeper | None = None
+        self.breakpoints: Breakpoints | None = None
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the launcher has become the program."""
+        return self._keeper is not None
+
+    def load(self) -> None:
+        """Begin with a new image: the program has just been loaded by exec, with one thread left."""
+        if self._keeper:
+            self.note(_REPLACED)
+            self.close()
+            self._finished += (thread for thread in self.threads.values() if thread.deepest)
+        main = Thread(self.pid, main=True)
+        self.threads = {self.pid: main}
+        self._keeper = StackKeeper(self.pid)
+        self.breakpoints = Breakpoints(self.pid, self._lookup, self._names)
+        self._keeper.locate(main)
+        self.breakpoints.search_program()
+        self._arm(main)
+
+    def begin(self, tid: int) -> Thread:
+        """Take note of a new thread, at its first stop."""
+        thread = self.threads[tid] = Thread(tid, main=False)
+        if self._keeper and self.breakpoints:
+            self._keeper.locate(thread)
+            self._arm(thread)
+        return thread
+
+    def creates_thread(self, tid: int) -> None:
+        """Look for what thread `tid` may have loaded before it creates a thread: the C library, a Go library."""
+        points = self.breakpoints
+        if points and not points.complete and points.search_libraries():
+            self._arm(self.threads[tid])
+            for thread in self.threads.values():
+                # The others run: they are armed at their next stop.
+                if thread.tid != tid:
+                    thread.armed = False
+                    with suppress(ProcessLookupError):
+                        ptrace.interrupt(thread.tid)
+
+    def rearm(self, thread: Thread) -> None:
+        """Set breakpoints that were found after the thread began."""
+        if not thread.armed:
+            self._arm(thread)
+
+    def measure(self, thread: Thread) -> None:
+        """See how deep the thread's stack was used."""
+        if self._keeper:
+            try:
+                self._keeper.measure(thread)
+            except OSError as error:
+                self.note(f"stacks could not be read: {error.strerror or error}")
+
+    def measure_all(self) -> None:
+        """See how deep every thread's stack was used."""
+        for thread in self.threads.values():
+            self.measure(thread)
+
+    def releases_stack(self, thread: Thread, registers: ptrace.Registers) -> bool:
+        """Whether the thread stands where it may give its stack's memory back; if so, measures it before that."""
+        if not (self.breakpoints and self.breakpoints.is_release(registers.pc)):
+            return False
+        start, size = registers.arguments
+        stack = thread.stack
+        if stack and start < stack.high and start + size > stack.low:
+            self.measure(thread)
+        else:
+            thread.idle_stops += 1
+        return True
+
+    def gone(self, tid: int) -> None:
+        """Take note of a thread's end."""
+        if thread := self.threads.pop(tid, None):
+            self._finished.append(thread)
+
+    def disarm(self, thread: Thread) -> None:
+        """Stop watching for the stack's release on this thread: it gives back other memory all the time."""
+        if self.breakpoints:
+            thread.armed = False
+            self.breakpoints.arm(thread.tid, release=False)
+
+    def results(self) -> tuple[ThreadStack, ...]:
+        """The stacks of every thread there was, the main thread's first, then as the threads ended."""
+        every = (*self._finished, *self.threads.values())
+        return tuple(
+            thread.result() for thread in sorted(every, key=lambda thread: not thread.main)
+        )
+
+    def note(self, text: str) -> None:
+        """Remember something for the result, once."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def close(self) -> None:
+        """Let go of the image."""
+        if self._keeper:
+            self._keeper.close()
+        if self.breakpoints:
+            for text in self.breakpoints.notes:
+                self.note(text)
+
+    def _arm(self, thread: Thread) -> None:
+        if self.breakpoints:
+            thread.armed = self.breakpoints.arm(thread.tid) and self.breakpoints.sees_release

@@ -1,0 +1,159 @@
+"""Runs a program under watch: its exit, its output, how long it took, how deep its stacks went."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from threading import Event, Thread
+from typing import TYPE_CHECKING
+
+from pytest_cgosafe.errors import CgosafeError
+from pytest_cgosafe.watch.clock import Clock
+from pytest_cgosafe.watch.launch import Alarm, Command, Launched
+from pytest_cgosafe.watch.output import Streams, Tail
+from pytest_cgosafe.watch.tracer import Tracer
+from pytest_cgosafe.watch.untraced import Untraced
+
+if TYPE_CHECKING:
+    from pytest_cgosafe.results import Exit, ThreadStack
+    from pytest_cgosafe.watch.breakpoints import SymbolLookup
+    from pytest_cgosafe.watch.stops import Observer
+
+__all__ = ["Command", "Watched", "watch"]
+
+_OUTPUT_LIMIT = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What one watched run showed."""
+
+    exit: Exit
+    duration: float
+    """Seconds from the program's first instruction to its end, without the time it was stopped for a debugger."""
+    stdout: str
+    """UTF-8, other bytes as surrogate escapes; the last `output_limit` bytes."""
+    stderr: str
+    stacks: tuple[ThreadStack, ...]
+    """The main thread's first; none where ptrace is forbidden."""
+    notes: tuple[str, ...]
+    """What could not be measured or kept, and why."""
+
+
+def watch(
+    command: Command,
+    *,
+    lookup: SymbolLookup,
+    timeout: float = 60.0,
+    observer: Observer | None = None,
+    output_limit: int = _OUTPUT_LIMIT,
+) -> Watched:
+    """Run a program to its end, or for `timeout` seconds; then it and everything it started is gone.
+
+    `lookup` finds symbols in ELF files; `observer` is asked about signals and breakpoints. May be called from any
+    thread, by several at a time. Raises StartError when the program can't be started, ToolchainError when the launcher
+    can't be compiled, CgosafeError anywhere but on Linux.
+    """
+    if sys.platform != "linux":
+        raise CgosafeError(f"programs can be watched on Linux only, not on {sys.platform}")
+    run = _Run(command, lookup, observer, output_limit)
+    thread = Thread(target=run, name="cgosafe-watch", daemon=True)
+    thread.start()
+    try:
+        while not run.finished.wait(max(0.0, timeout - run.clock.elapsed)):
+            if run.clock.elapsed >= timeout:
+                run.ring()
+                run.finished.wait()
+    except BaseException:
+        run.abandon()
+        run.finished.wait()
+        raise
+    return run.outcome()
+
+
+class _Run:
+    """One run, called in the thread that is the program's parent and tracer."""
+
+    def __init__(
+        self, command: Command, lookup: SymbolLookup, observer: Observer | None, output_limit: int
+    ) -> None:
+        self.clock = Clock()
+        self.finished = Event()
+        self._command = command
+        self._lookup = lookup
+        self._observer = observer
+        self._stdout, self._stderr = Tail(output_limit), Tail(output_limit)
+        self._alarm: Alarm | None = None
+        self._tracer: Tracer | Untraced | None = None
+        self._abandoned = False
+        self._watched: Watched | None = None
+        self._error: BaseException | None = None
+
+    def __call__(self) -> None:
+        try:
+            self._watched = self._run()
+        except BaseException as error:  # noqa: BLE001 (raised again in the caller's thread)
+            self._error = error
+        finally:
+            self.finished.set()
+
+    def ring(self) -> None:
+        """Say that the time is up."""
+        if self._alarm:
+            self._alarm.ring()
+
+    def abandon(self) -> None:
+        """Have the program killed; nobody wants the result."""
+        self._abandoned = True
+        if self._tracer:
+            self._tracer.abandoned = True
+        self.ring()
+
+    def outcome(self) -> Watched:
+        """The result; raises what kept the program from being run."""
+        if self._error:
+            raise self._error
+        assert self._watched
+        return self._watched
+
+    def _run(self) -> Watched:
+        launched = Launched(self._command)
+        streams = Streams(
+            launched.stdin,
+            self._command.stdin,
+            ((launched.stdout, self._stdout), (launched.stderr, self._stderr)),
+        )
+        alarm = self._alarm = Alarm()
+        try:
+            self._tracer = tracer = Tracer(
+                launched, alarm, self.clock, self._lookup, self._observer
+            )
+        except PermissionError as error:
+            self._tracer = tracer = Untraced(
+                launched, alarm, self.clock, error.strerror or str(error)
+            )
+        tracer.abandoned = self._abandoned
+        launched.release()
+        if self._abandoned:
+            alarm.ring()
+        ended = tracer.run()
+        streams.finish()
+        launched.ended()
+        if failure := launched.failure():
+            raise failure
+        return Watched(
+            ended,
+            self.clock.elapsed,
+            self._stdout.text,
+            self._stderr.text,
+            tracer.stacks,
+            (*tracer.notes, *self._dropped()),
+        )
+
+    def _dropped(self) -> tuple[str, ...]:
+        tails = (("stdout", self._stdout), ("stderr", self._stderr))
+        return tuple(
+            f"{name}: the first {tail.dropped:,} bytes were dropped"
+            for name, tail in tails
+            if tail.dropped
+        )
