@@ -1,0 +1,67 @@
+"""The known-bad programs, each caught, and how. What their reports look like: see bad/test_bad.py."""
+
+import pytest
+
+from pytest_cgosafe import CrashError
+
+KIB = 1024
+
+
+def nested(levels):
+    return ".".join(["k"] * levels) + "=1\n"
+
+
+def functions(crash, *names):
+    """Those of `names` that are on the backtrace, innermost first."""
+    return [frame.function for frame in crash.backtrace.frames if frame.function in names]
+
+
+def test_a_cast_map_is_caught_by_cgocheck(cgosafe):
+    """The debug profile builds with cgocheck2; the runtime panics before C is called at all."""
+    with pytest.raises(CrashError) as caught:
+        cgosafe.run("./bad/castmap")
+    [crossing] = caught.value.result.crossings
+    assert (crossing.origin, crossing.c_function) == ("cgocheck", "sum_table")
+    assert crossing.kind in ("map", "pointer")  # Go says that it is a map from 1.26 on
+    assert crossing.file.endswith("bad/castmap/main.go")
+
+
+def test_a_map_as_an_integer_is_caught_by_its_crash(cgosafe):
+    """No check of Go's own, before the run or during it, sees a pointer that has become an integer.
+
+    What catches it is that it crashes, when it runs: C takes the map's random hash seed for the address of an array.
+    """
+    crash = cgosafe.expect_crash("./bad/integermap", signal="SIGSEGV")
+    assert functions(crash, "sum_at", "main.sum", "main.main") == [
+        "sum_at",
+        "main.sum",
+        "main.main",
+    ]
+
+
+def test_a_pointer_kept_in_c_is_caught_by_its_crash(cgosafe):
+    """The first callback reads 12.5, as a test without a garbage collection would. The second crashes in C."""
+    crash = cgosafe.expect_crash("./bad/keptpointer", signal="SIGSEGV")
+    assert crash.address == 0
+    assert functions(crash, "report_latest", "tick", "main.main") == [
+        "report_latest",
+        "tick",
+        "main.main",
+    ]
+
+
+def test_recursion_is_caught_by_its_peak_long_before_it_overflows(cgosafe):
+    """1,000 levels run well on this machine. On Alpine a thread that is not the main one would not survive them."""
+    run = cgosafe.run("./bad/deepkeys", stdin=nested(1_000))
+    assert run.stdout == "depth 1000, value 1\n"
+    deepest = max(run.stacks, key=lambda stack: stack.peak or 0)
+    assert 128 * KIB < deepest.peak < 512 * KIB
+    assert deepest.headroom_within(128 * KIB) == 0
+
+
+def test_recursion_that_overflows_is_told_by_function_and_depth(cgosafe):
+    crash = cgosafe.expect_crash(
+        "./bad/deepkeys", stdin=nested(100_000), signal="SIGSEGV", cause="stack overflow"
+    )
+    assert crash.recursion.functions == ("key_depth",)
+    assert crash.recursion.levels > 30_000
