@@ -1,0 +1,217 @@
+"""Decides which stops of a watched program are worth a debugger, and which of them the program died of.
+
+No stop is known to be fatal when it happens: Go recovers from a nil dereference of its own, a C handler may jump away.
+So a picture is taken while there is something to see, and counts only if the program then dies of it.
+"""
+
+from __future__ import annotations
+
+import struct
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from pytest_cgosafe.crash.gostate import find_go
+from pytest_cgosafe.errors import DebuggerError
+from pytest_cgosafe.results import Hang
+from pytest_cgosafe.watch.procfs import Memory
+from pytest_cgosafe.watch.stops import StopReason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pytest_cgosafe.binary.elf import Elf
+    from pytest_cgosafe.crash.gostate import GoState
+    from pytest_cgosafe.crash.picture import Picture
+    from pytest_cgosafe.results import Exit
+    from pytest_cgosafe.watch.stops import SignalInfo, Stop
+
+_PANIC: Final = "runtime.gopanic"
+_FATAL_PANIC: Final = "runtime.fatalpanic"
+_FATAL_ERROR: Final = "runtime.fatalthrow"
+
+_MOST_PICTURES = 8  # of stops that the program may survive: each takes some tenths of a second
+_MOST_PER_PLACE = 2
+_HANDLER_DEPTH = (
+    256 * 1024
+)  # bytes of stack that a signal handler may have used when it ends the program
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """A stop that the program may be dying of."""
+
+    stop: Stop
+    signal: SignalInfo | None
+    """What started it: the signal, also of a Go panic that a signal became."""
+    picture: Picture | None = None
+    notes: tuple[str, ...] = ()
+    """Why there is no picture, or in which way it isn't of this very stop."""
+
+
+class Camera:
+    """The Observer of a run that is to explain crashes and hangs."""
+
+    breakpoints: Sequence[str] = (_PANIC, _FATAL_PANIC, _FATAL_ERROR)
+
+    def __init__(self, program: Elf | None, take: Callable[[Stop], Picture]) -> None:
+        """`program` is the executable's symbols, `take` has a look with a debugger (every thread for a TIMEOUT)."""
+        self._program = program
+        self._take = take
+        self._suspect: Shot | None = None
+        self._raised: set[str] = set()
+        """The names of the signals raised since the suspect, its own included."""
+        self._panics: dict[int, Shot] = {}
+        """The last panic of each thread: its C frames are gone by the time that it turns out to be fatal."""
+        self._faults: dict[int, SignalInfo] = {}
+        """The signals that Go is about to make panics of, by thread."""
+        self._taken: list[Shot] = []
+        self._fatal = False
+        self._down_at_exit: bool | None = None
+        self.hang: Hang | None = None
+        """Where every thread stood when the time was up."""
+        self.notes: list[str] = []
+        """What kept a hang from being seen."""
+
+    def wants(self, stop: Stop) -> bool:
+        """Whether `stop` is worth a debugger (Observer)."""
+        if stop.reason is StopReason.TIMEOUT:
+            return True
+        with closing(Memory(stop.pid)) as memory:
+            go = find_go(stop.pid, memory, self._program)
+            if stop.reason is StopReason.EXIT:
+                self._down_at_exit = (go.panicking if go else False) or self._in_handler(
+                    stop, memory
+                )
+                return False
+            if self._fatal:
+                return False
+            if stop.reason is StopReason.BREAKPOINT:
+                return self._wants_panic(stop, go)
+            return self._wants_signal(stop, memory, go)
+
+    def examine(self, stop: Stop) -> None:
+        """Have a look (Observer)."""
+        picture, notes = self._look(stop)
+        if stop.reason is StopReason.TIMEOUT:
+            self.hang = Hang(picture.threads) if picture else None
+            self.notes += notes
+            return
+        shot = self._panics[stop.tid] if stop.breakpoint == _PANIC else self._suspect
+        if shot is None or shot.stop != stop:
+            return
+        shot = replace(shot, picture=picture, notes=notes)
+        self._taken.append(shot)
+        if stop.breakpoint == _PANIC:
+            self._panics[stop.tid] = shot
+        else:
+            self._suspect = shot
+
+    def _look(self, stop: Stop) -> tuple[Picture | None, tuple[str, ...]]:
+        try:
+            return self._take(stop), ()
+        except DebuggerError as error:
+            return None, (f"gdb could not look at the program: {error.message}",)
+
+    @property
+    def went_down(self) -> bool | None:
+        """Whether the program ended by its own hand in a crash, not by a plain exit; None where no one could see."""
+        return self._fatal or self._down_at_exit
+
+    def crash_stop(self, ending: Exit, *, said: bool = False) -> Shot | None:
+        """What the program died of, or None: it survived all that, or nothing that was seen here killed it.
+
+        `said` is whether the program's output tells of a crash; it counts where nothing better is known.
+        """
+        if self._suspect is None or ending.timed_out or ending.code == 0:
+            return None
+        if ending.signal:
+            died = self._fatal or ending.signal in self._raised
+        else:
+            died = said if self.went_down is None else self.went_down
+        return self._suspect if died else None
+
+    def _wants_panic(self, stop: Stop, go: GoState | None) -> bool:
+        if stop.breakpoint == _PANIC:
+            shot = Shot(stop, self._faults.pop(stop.tid, None))
+            self._panics[stop.tid] = shot
+            thread = go.thread(stop.tid) if go else None
+            return (thread is None or thread.in_callback) and self._may_take(stop)
+        self._fatal = True
+        panic = self._panics.get(stop.tid) if stop.breakpoint == _FATAL_PANIC else None
+        if panic and panic.picture:
+            self._suspect = panic
+            return False
+        self._suspect = Shot(stop, panic.signal if panic else self._faults.pop(stop.tid, None))
+        return True
+
+    def _wants_signal(self, stop: Stop, memory: Memory, go: GoState | None) -> bool:
+        signal = stop.signal
+        if signal is None:
+            return False
+        if self._suspect and (
+            bool(go and go.panicking) or _handles(self._suspect.stop, stop, memory)
+        ):
+            self._raised.add(signal.name)  # by whoever handles the suspect's signal, to die of it
+            return False
+        if signal.name == "SIGQUIT":  # somebody wants it to end
+            self._suspect = None
+            return False
+        if _becomes_panic(stop, signal, go):
+            self._faults[stop.tid] = signal
+            return False
+        self._raised = {signal.name}
+        self._suspect = Shot(stop, signal)
+        return self._may_take(stop) or self._reuse(stop)
+
+    def _in_handler(self, stop: Stop, memory: Memory) -> bool:
+        return self._suspect is not None and _handles(self._suspect.stop, stop, memory)
+
+    def _may_take(self, stop: Stop) -> bool:
+        here = sum(_place(shot.stop) == _place(stop) for shot in self._taken)
+        return len(self._taken) < _MOST_PICTURES and here < _MOST_PER_PLACE
+
+    def _reuse(self, stop: Stop) -> bool:
+        """Have the suspect make do with an earlier picture of the same instruction, if there is one."""
+        assert self._suspect
+        earlier = next(
+            (shot for shot in reversed(self._taken) if _place(shot.stop) == _place(stop)), None
+        )
+        note = f"the program survived so many of these that this one was not looked at ({len(self._taken)} were)"
+        if earlier and earlier.picture:
+            note = f"{note}; shown is an earlier one, at the same instruction"
+        self._suspect = replace(
+            self._suspect, picture=earlier.picture if earlier else None, notes=(note,)
+        )
+        return False
+
+
+def _place(stop: Stop) -> tuple[str | None, str | None, int]:
+    return (
+        stop.breakpoint,
+        stop.signal.name if stop.signal else None,
+        stop.pc if stop.signal else 0,
+    )
+
+
+def _becomes_panic(stop: Stop, signal: SignalInfo, go: GoState | None) -> bool:
+    """Whether Go will make a panic of it: a fault in Go code, on a goroutine's stack (`sighandler`, signal_unix.go)."""
+    if (
+        signal.name not in ("SIGSEGV", "SIGBUS", "SIGFPE")
+        or signal.code <= 0
+        or go is None
+        or not go.is_go_code(stop.pc)
+    ):
+        return False
+    thread = go.thread(stop.tid)
+    return thread is None or stop.sp in thread.goroutine_stack
+
+
+def _handles(fault: Stop, now: Stop, memory: Memory) -> bool:
+    """Whether the thread still handles `fault`: the kernel's signal frame, with sp and pc in it, stands on its stack.
+
+    sp and pc are neighbours in the frame on amd64 (rsp, rip) and on arm64 (the kernel's asm/sigcontext.h).
+    """
+    if fault.tid != now.tid or fault.reason is not StopReason.SIGNAL:
+        return False
+    return struct.pack("<QQ", fault.sp, fault.pc) in memory.read(now.sp, _HANDLER_DEPTH)
