@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 CLEAN, FINDINGS, COULD_NOT = 0, 1, 2
-"""Exit statuses: nothing found; findings; the command could not do its work, and says what to do."""
+INTERRUPTED = 130
+"""Exit statuses: nothing found; findings; the command could not do its work, and says what to do; Ctrl-C, as shells tell it."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -40,6 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except CgosafeError as error:
         print(f"cgosafe: {error}", file=sys.stderr)
         return COULD_NOT
+    except KeyboardInterrupt:
+        return INTERRUPTED
     except BrokenPipeError:
         os.dup2(
             os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()

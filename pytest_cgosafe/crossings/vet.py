@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_cgosafe.crossings.fixes import FIXES
+from pytest_cgosafe.crossings.fixes import fix_for
 from pytest_cgosafe.errors import BuildError
 from pytest_cgosafe.results import Crossing, CrossingKind, Origin
 
@@ -61,7 +61,7 @@ def _crossing(file: str, line: int, column: int, message: str) -> Crossing:
         line=line,
         c_function=_called_at(Path(file), line, column),
         message=f"go vet: {message}",
-        fix=FIXES[CrossingKind.POINTER],
+        fix=fix_for(CrossingKind.POINTER),
     )
 
 

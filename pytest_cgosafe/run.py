@@ -1,0 +1,75 @@
+"""One watched run of a program, from its start to a RunResult."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_cgosafe.binary.elf import read_elf
+from pytest_cgosafe.crash.camera import Camera
+from pytest_cgosafe.crash.debugger import examine_process
+from pytest_cgosafe.crash.gotraceback import parse_go_traceback
+from pytest_cgosafe.crash.report import assemble_crash
+from pytest_cgosafe.crossings.cgocheck import crossing_from_report
+from pytest_cgosafe.errors import DebuggerError, ToolchainError
+from pytest_cgosafe.results import RunResult
+from pytest_cgosafe.toolchain import find_gdb
+from pytest_cgosafe.watch.stops import StopReason
+from pytest_cgosafe.watch.watcher import Command, watch
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pytest_cgosafe.crash.picture import Picture
+    from pytest_cgosafe.results import Binary
+    from pytest_cgosafe.watch.stops import Stop
+
+
+def run_watched(
+    binary: Binary,
+    args: tuple[str, ...] = (),
+    *,
+    stdin: bytes = b"",
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    timeout: float = 60.0,
+    full: bool = False,
+) -> RunResult:
+    """Run `binary` to its end, or for `timeout` seconds, and say all that was seen of it.
+
+    With `full`, the frames of a crash carry their locals. Raises StartError when the program can't be started.
+    """
+
+    def take(stop: Stop) -> Picture:
+        try:
+            gdb = find_gdb()
+        except ToolchainError as error:
+            raise DebuggerError(error.message, next_step=error.next_step) from error
+        return examine_process(
+            stop.pid,
+            stop.tid,
+            signal=stop.signal,
+            all_threads=stop.reason is StopReason.TIMEOUT,
+            full=full,
+            gdb=gdb.path,
+        )
+
+    camera = Camera(read_elf(binary.path), take)
+    command = Command((str(binary.path), *args), env=env, cwd=cwd, stdin=stdin)
+    watched = watch(command, timeout=timeout, lookup=read_elf, observer=camera)
+    crash = assemble_crash(watched.exit, watched.stderr, camera)
+    report = parse_go_traceback(watched.stderr) if crash else None
+    crossing = crossing_from_report(report) if report else None
+    return RunResult(
+        binary=binary,
+        args=args,
+        exit=watched.exit,
+        duration=watched.duration,
+        stdout=watched.stdout,
+        stderr=watched.stderr,
+        stacks=watched.stacks,
+        crash=crash,
+        hang=camera.hang,
+        crossings=(crossing,) if crossing else (),
+        notes=(*watched.notes, *camera.notes),
+    )
