@@ -1,4 +1,4 @@
-"""Hardware breakpoints of a watched program: which functions, where they were loaded, and on which threads they are set.
+"""Hardware breakpoints of a watched program: which functions they are on, and where those were loaded.
 
 One slot is the watcher's own: the function with which the C library gives a finished thread's stack back. The rest are
 the observer's. The program's file is asked first, then each library once it is loaded.
@@ -116,7 +116,7 @@ class Breakpoints:
                 self._wanted.remove(name)
 
     def arm(self, tid: int, *, release: bool = True) -> bool:
-        """Set what was found on a stopped thread, with or without the watcher's own; False where the machine refuses."""
+        """Set what was found on a stopped thread, the watcher's own on demand; False where the machine refuses."""
         slots = self.slots if release else (None, *self.slots[1:])
         if not any(self.slots):
             return True

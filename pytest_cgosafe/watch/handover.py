@@ -1,7 +1,7 @@
 """Hands a watched program to a debugger and takes it back.
 
-ptrace(2) allows one tracer. So the whole process is put into a group-stop, which outlives a detach: every thread stays at
-its instruction. Afterwards it is seized again, the group-stop is ended without the program seeing the SIGCONT, and
+ptrace(2) allows one tracer. So the whole process is put into a group-stop, which outlives a detach: every thread stays
+at its instruction. Afterwards it is seized again, the group-stop is ended without the program seeing the SIGCONT, and
 signals that were about to be delivered are queued again, each with the siginfo_t that it had.
 """
 
@@ -131,10 +131,11 @@ class Handover:
             time.sleep(_POLL)
 
     def _examine(self) -> None:
+        self._program.before_debugger()
         try:
             if self._tracer.observer:
                 self._tracer.observer.examine(self._stop)
-        except Exception as error:  # noqa: BLE001 (what the program itself said counts more)
+        except Exception as error:  # what the program itself said counts more
             self._program.note(f"the program could not be examined: {error!r}")
 
     def _seize(self) -> None:

@@ -11,6 +11,7 @@ import errno
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from contextlib import suppress
@@ -83,24 +84,33 @@ class Launched:
         """Let it become the program."""
         with suppress(BrokenPipeError):
             os.write(self._gate, b".")
-        _close(self._gate)
 
-    def failure(self) -> StartError | None:
-        """Why it could not become the program; None when it did. Waits until that is known."""
+    def kill(self) -> None:
+        """Have no such program, whatever it does."""
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+        with suppress(ChildProcessError):
+            os.waitpid(self.pid, 0)
+
+    def ended(self) -> StartError | None:
+        """Let go of a program that was waited for. Returns why it could not become one; None when it did."""
+        self._process.returncode = 0
         raw = os.read(self._status, 4)
-        _close(self._status)
+        _close(self._gate, self._status)
         number = int.from_bytes(raw, "little")
         return _start_error(self._command, OSError(number, os.strerror(number))) if raw else None
 
-    def ended(self) -> None:
-        """Say that it was waited for, by other means than subprocess's."""
-        self._process.returncode = 0
-
 
 class Alarm:
-    """Wakes a thread that sits in waitpid: a child of that thread, which ends when it is rung."""
+    """Wakes a thread that sits in waitpid: a child of that thread, which ends when it is rung.
+
+    A signal to the program could do that as well, but not to one that is stopped, or whose first thread has ended; and
+    the program might see it.
+    """
 
     def __init__(self) -> None:
+        self.abandoned = False
+        """It rang because nobody wants the result, not because the time is up."""
         gate_in, self._gate = os.pipe()
         self._lock = Lock()
         try:
@@ -115,6 +125,11 @@ class Alarm:
         finally:
             os.close(gate_in)
         self.pid = self._process.pid
+
+    def abandon(self) -> None:
+        """Wake the thread to have it kill the program and come to an end."""
+        self.abandoned = True
+        self.ring()
 
     def ring(self) -> None:
         """Wake the thread; from any thread, any number of times."""

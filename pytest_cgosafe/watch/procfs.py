@@ -87,7 +87,7 @@ def is_thread_of(pid: int, tid: int) -> bool:
 
 def any_running(pid: int) -> bool:
     """Whether any thread of a process is neither stopped nor ended."""
-    return any(_state(pid, tid) not in "TtZX" for tid in thread_ids(pid))
+    return any(_state(pid, tid) not in "TZX" for tid in thread_ids(pid))
 
 
 def _state(pid: int, tid: int) -> str:

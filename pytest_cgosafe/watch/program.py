@@ -85,6 +85,12 @@ class Program:
             except OSError as error:
                 self.note(f"stacks could not be read: {error.strerror or error}")
 
+    def before_debugger(self) -> None:
+        """Measure while what a debugger reads has not left its traces on the stacks."""
+        self.measure_all()
+        if self._keeper:
+            self._keeper.read_before = True
+
     def measure_all(self) -> None:
         """See how deep every thread's stack was used."""
         for thread in self.threads.values():

@@ -186,8 +186,8 @@ def hit_again(tid: int) -> None:
 def set_breakpoints(tid: int, addresses: tuple[int | None, ...]) -> None:
     """Make these addresses the thread's hardware breakpoints, by slot; they stop it before the instruction runs.
 
-    Nothing is written to the program's memory; a thread or process that it creates does not inherit them. Raises OSError
-    where the machine has no (or too few) debug registers to give.
+    Nothing is written to the program's memory; a thread or process that it creates does not inherit them. Raises
+    OSError where the machine has no debug registers to give, or too few.
     """
     base = this_machine().debug_registers
     if base is None:

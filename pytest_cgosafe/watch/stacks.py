@@ -64,7 +64,7 @@ class Snapshot:
 
 
 def main_stack(pid: int, sp: int) -> StackRange | None:
-    """The main thread's stack: it ends where the kernel's ``[stack]`` mapping ends, arguments and environment included."""
+    """The main thread's stack: it ends where ``[stack]`` ends, and the arguments and the environment are part of it."""
     found = next((m for m in mappings(pid) if m.start <= sp < m.end), None)
     if not found:
         return None
@@ -127,9 +127,12 @@ def _musl(words: tuple[int, ...], sp: int, thread_pointer: int) -> Iterator[Stac
             yield StackRange(top - size, top, size)
 
 
-def lowest_touched(pid: int, memory: Memory, stack: StackRange) -> Depth | None:
+def lowest_touched(
+    pid: int, memory: Memory, stack: StackRange, *, read_before: bool = False
+) -> Depth | None:
     """The lowest byte of `stack` ever touched; None where nothing was.
 
+    With `read_before` a debugger may have read from the stack, which makes pages present: zeros tell nothing then.
     Raises OSError where the kernel does not show it.
     """
     page = memory.lowest_page(stack.low, stack.high)
@@ -139,11 +142,10 @@ def lowest_touched(pid: int, memory: Memory, stack: StackRange) -> Depth | None:
     first = _first_written(memory, start, stack.high)
     if first is not None and first < page + PAGE:
         return Depth(first)
-    if huge_pages(pid, start):
+    if read_before or huge_pages(pid, start):
+        hidden = "a debugger's reading hides" if read_before else "huge pages hide"
         return (
-            Depth(first, "at least: huge pages hide what was only cleared")
-            if first is not None
-            else None
+            Depth(first, f"at least: {hidden} what was only cleared") if first is not None else None
         )
     # Touched, but with zeros only: a cleared buffer. How far into the page it reached can't be seen.
     return Depth(start, "to the page: the lowest one holds only zeros")

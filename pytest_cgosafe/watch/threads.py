@@ -68,6 +68,8 @@ class StackKeeper:
         """To be made when the program has just been loaded. Raises OSError when it is gone."""
         self._pid = pid
         self.memory = procfs.Memory(pid)
+        self.read_before = False
+        """A debugger has looked at the program."""
 
     def close(self) -> None:
         """Let go of the program's memory."""
@@ -93,7 +95,7 @@ class StackKeeper:
         if not thread.stack:
             return
         mapped = stacks.grown(self._pid, thread.stack) if thread.main else thread.stack
-        depth = stacks.lowest_touched(self._pid, self.memory, mapped)
+        depth = stacks.lowest_touched(self._pid, self.memory, mapped, read_before=self.read_before)
         if depth and thread.used_from is not None and depth.address >= thread.used_from:
             depth = self._since_begin(thread, depth)
         if depth and (not thread.deepest or depth.address < thread.deepest.address):

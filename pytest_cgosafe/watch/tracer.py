@@ -47,8 +47,6 @@ class Tracer:
         self.observer = observer
         self.clock = clock
         self.exit: Exit | None = None
-        self.abandoned = False
-        """The caller does not want a result any more."""
         self.handover: Handover | None = None
         """Set while the program is being stopped for a debugger."""
         self.options = _PROGRAM
@@ -94,7 +92,7 @@ class Tracer:
                 self._descendant_stopped(tid, status >> 16, os.WSTOPSIG(status))
         except ProcessLookupError:
             pass  # killed meanwhile: its end is reported next
-        except Exception as error:  # noqa: BLE001 (a fault of ours must not take the program's own result away)
+        except Exception as error:  # a fault of ours must not take away what the program did
             self.program.note(f"the watcher failed and went on: {error!r}")
             with suppress(ProcessLookupError):
                 ptrace.cont(tid, 0 if status >> 16 else os.WSTOPSIG(status))
@@ -213,7 +211,7 @@ class Tracer:
         """Ask the observer; one that fails wants nothing."""
         try:
             return bool(self.observer and self.observer.wants(stop))
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             self.program.note(f"the observer failed: {error!r}")
             return False
 
@@ -257,7 +255,7 @@ class Tracer:
 
     def _time_is_up(self) -> None:
         self._timed_out = True
-        if not self.abandoned and self.program.loaded:
+        if not self._alarm.abandoned and self.program.loaded:
             if self.observer:
                 Handover.at_timeout(self)
             self.program.measure_all()

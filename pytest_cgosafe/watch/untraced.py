@@ -22,7 +22,6 @@ class Untraced:
     """The `Tracer`'s place where there can be none. To be used in the thread that launched the program only."""
 
     def __init__(self, launched: Launched, alarm: Alarm, clock: Clock, reason: str) -> None:
-        self.abandoned = False
         self.notes = (
             f"ptrace is forbidden ({reason}): no stack was measured, no crash examined, "
             "and a daemon that the program left behind would not be found",

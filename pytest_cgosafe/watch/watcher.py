@@ -11,6 +11,7 @@ from pytest_cgosafe.errors import CgosafeError
 from pytest_cgosafe.watch.clock import Clock
 from pytest_cgosafe.watch.launch import Alarm, Command, Launched
 from pytest_cgosafe.watch.output import Streams, Tail
+from pytest_cgosafe.watch.probe import why_forbidden
 from pytest_cgosafe.watch.tracer import Tracer
 from pytest_cgosafe.watch.untraced import Untraced
 
@@ -92,7 +93,7 @@ class _Run:
     def __call__(self) -> None:
         try:
             self._watched = self._run()
-        except BaseException as error:  # noqa: BLE001 (raised again in the caller's thread)
+        except BaseException as error:  # raised again in the caller's thread
             self._error = error
         finally:
             self.finished.set()
@@ -105,9 +106,8 @@ class _Run:
     def abandon(self) -> None:
         """Have the program killed; nobody wants the result."""
         self._abandoned = True
-        if self._tracer:
-            self._tracer.abandoned = True
-        self.ring()
+        if self._alarm:
+            self._alarm.abandon()
 
     def outcome(self) -> Watched:
         """The result; raises what kept the program from being run."""
@@ -118,28 +118,18 @@ class _Run:
 
     def _run(self) -> Watched:
         launched = Launched(self._command)
-        streams = Streams(
-            launched.stdin,
-            self._command.stdin,
-            ((launched.stdout, self._stdout), (launched.stderr, self._stderr)),
-        )
-        alarm = self._alarm = Alarm()
+        outputs = ((launched.stdout, self._stdout), (launched.stderr, self._stderr))
+        streams = Streams(launched.stdin, self._command.stdin, outputs)
         try:
-            self._tracer = tracer = Tracer(
-                launched, alarm, self.clock, self._lookup, self._observer
-            )
-        except PermissionError as error:
-            self._tracer = tracer = Untraced(
-                launched, alarm, self.clock, error.strerror or str(error)
-            )
-        tracer.abandoned = self._abandoned
-        launched.release()
-        if self._abandoned:
-            alarm.ring()
-        ended = tracer.run()
-        streams.finish()
-        launched.ended()
-        if failure := launched.failure():
+            tracer = self._tracer = self._attach(launched)
+            ended = tracer.run()
+        except BaseException:
+            launched.kill()
+            raise
+        finally:
+            streams.finish()
+            failure = launched.ended()
+        if failure:
             raise failure
         return Watched(
             ended,
@@ -149,6 +139,19 @@ class _Run:
             tracer.stacks,
             (*tracer.notes, *self._dropped()),
         )
+
+    def _attach(self, launched: Launched) -> Tracer | Untraced:
+        """Seize the program and let it go."""
+        alarm = self._alarm = Alarm()
+        tracer: Tracer | Untraced
+        try:
+            tracer = Tracer(launched, alarm, self.clock, self._lookup, self._observer)
+        except PermissionError:
+            tracer = Untraced(launched, alarm, self.clock, why_forbidden())
+        launched.release()
+        if self._abandoned:
+            alarm.abandon()
+        return tracer
 
     def _dropped(self) -> tuple[str, ...]:
         tails = (("stdout", self._stdout), ("stderr", self._stderr))
