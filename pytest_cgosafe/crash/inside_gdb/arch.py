@@ -7,9 +7,12 @@ runtime/cgo/asm_GOARCH.s with abi_GOARCH.h (crosscall2), read in Go 1.21.13, 1.2
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Mapping, Optional, Tuple
+from typing import TYPE_CHECKING
 
 import gdb
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True)
@@ -32,18 +35,18 @@ class Arch:
     pc: str
     sp: str
     fp: str
-    link: Optional[str]
+    link: str | None
     """The register that holds the return address at a function's entry; None where it is on the stack."""
-    registers: Tuple[str, ...]
+    registers: tuple[str, ...]
     """The general registers, in the order in which they are shown."""
-    callee_saved: Tuple[str, ...]
-    asmcgocall: Tuple[Slots, ...]
+    callee_saved: tuple[str, ...]
+    asmcgocall: tuple[Slots, ...]
     """Candidates, the newest Go first: what stands there decides."""
     cgocallback_saved_sp: int
     """Where cgocallback keeps the previous ``m.g0.sched.sp``, relative to its own stack pointer."""
     crosscall2_saved: Mapping[str, int]
     """Where crosscall2 keeps C's callee-saved registers, relative to its stack pointer during the call."""
-    crosscall2_sizes: Tuple[int, ...]
+    crosscall2_sizes: tuple[int, ...]
     """Candidates for the distance from there to its caller's stack pointer."""
 
 
@@ -83,6 +86,6 @@ ARM64 = Arch(
 _BY_GDB_NAME = {"i386:x86-64": AMD64, "aarch64": ARM64}
 
 
-def current() -> Optional[Arch]:
+def current() -> Arch | None:
     """The architecture of the program at hand, or None for one without a table."""
     return _BY_GDB_NAME.get(gdb.selected_inferior().architecture().name())

@@ -7,15 +7,20 @@ checked: it must lie on the stack where it belongs, or the boundary counts as lo
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, Dict, Mapping, Optional, Union
+from typing import TYPE_CHECKING
 
 import gdb
 
 from . import memory
-from .arch import Arch
-from .goruntime import Goroutine, GoRuntime, Machine
-from .memory import Mappings
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from .arch import Arch
+    from .goruntime import Goroutine, GoRuntime, Machine
+    from .memory import Mappings
+
+_MASK = 0xFFFF_FFFF_FFFF_FFFF
 THREAD, GOROUTINE, SIGNAL = "thread", "goroutine", "signal"
 
 
@@ -27,14 +32,7 @@ class Start:
     shown: bool = False
     """Its first frame was already shown on the other stack: asmcgocall stands on both."""
     exact: bool = False
-    """Its pc is where the thread was, and no return address."""
-
-
-@dataclass(frozen=True)
-class Crossing:
-    """The frames go on elsewhere."""
-
-    start: Start
+    """Its pc is one more than where the thread was interrupted; see `Boundaries.interrupted`."""
 
 
 @dataclass(frozen=True)
@@ -44,14 +42,16 @@ class Lost:
     reason: str
 
 
-Step = Union[Crossing, Lost, None]
+@dataclass(frozen=True)
+class End:
+    """There are no further frames."""
 
 
 class Boundaries:
     """The switches of one thread."""
 
     def __init__(
-        self, arch: Arch, mappings: Mappings, runtime: GoRuntime, machine: Optional[Machine]
+        self, arch: Arch, mappings: Mappings, runtime: GoRuntime, machine: Machine | None
     ) -> None:
         self.arch = arch
         self.machine = machine
@@ -60,7 +60,10 @@ class Boundaries:
         self._go_text = _go_text()
         self._goroutine = machine.curg if machine else None
         self._g0_sp = machine.g0.sp if machine and machine.g0 else 0
-        self._table: Dict[str, Callable[[gdb.Frame, int, Optional[gdb.Frame]], Step]] = {
+        self._crossed = False
+        self._table: dict[
+            str, Callable[[gdb.Frame, int, gdb.Frame | None], Start | Lost | None]
+        ] = {
             "runtime.asmcgocall": self._asmcgocall,
             "runtime.cgocallback": self._cgocallback,
             "crosscall2": self._crosscall2,
@@ -71,7 +74,7 @@ class Boundaries:
         }
 
     @property
-    def goroutine(self) -> Optional[Goroutine]:
+    def goroutine(self) -> Goroutine | None:
         """The goroutine that the thread runs, as far as the walk has come."""
         return self._goroutine
 
@@ -87,37 +90,107 @@ class Boundaries:
             return SIGNAL
         return THREAD
 
-    def first_start(self) -> Optional[Start]:
-        """Where the walk starts when not at the thread's own pc: its caller, when the pc is no code at all."""
-        frame = gdb.newest_frame()
-        if self._mappings.is_code(frame.pc()):
-            return None
+    def is_code(self, pc: int) -> bool:
+        """Whether `pc` can be executed at all."""
+        return self._mappings.is_code(pc)
+
+    def top_of_stack(self, sp: int) -> int:
+        """The end of the stack that holds `sp`; where C was called from Go, the place of that call."""
+        if self.stack_kind(sp) == GOROUTINE and self._goroutine:
+            return self._goroutine.hi
+        mapping = self._mappings.at(sp)
+        end = mapping.end if mapping else sp
+        return self._g0_sp if sp < self._g0_sp < end else end
+
+    def saved_registers(self, frame: gdb.Frame) -> dict[str, int]:
+        """The registers that a call preserves, as they are in `frame`."""
+        found = {}
+        for name in self.arch.callee_saved:
+            try:
+                found[name] = int(frame.read_register(name)) & _MASK
+            except gdb.error:
+                continue
+        return found
+
+    def interrupted(self, frame: gdb.Frame) -> Start:
+        """`frame`, which was not calling but was interrupted at its very pc.
+
+        gdb takes a caller's pc for a return address and looks up the instruction before it; one byte
+        further on the lookup is right, and so are the unwinding rules, but after a one-byte push.
+        """
+        pc = frame.pc()
+        try:
+            length = frame.architecture().disassemble(pc)[0]["length"]
+        except gdb.error:
+            length = 1
+        exact = length > 1
+        return Start(
+            {
+                **self.saved_registers(frame),
+                self.arch.pc: pc + exact,
+                self.arch.sp: self._sp(frame),
+            },
+            exact=exact,
+        )
+
+    def caller_of_jump(self, frame: gdb.Frame) -> Start | None:
+        """The caller of `frame`, whose pc is no code: it was called or jumped to a moment ago."""
+        sp = self._sp(frame)
+        registers = self.saved_registers(frame)
+        if self.arch.link:
+            pc, after = int(frame.read_register(self.arch.link)), sp
+        else:
+            pc, after = memory.word(sp) or 0, sp + 8
+        if self.is_code(pc):
+            return Start({**registers, self.arch.pc: pc, self.arch.sp: after})
+        fp = registers.get(self.arch.fp, 0)
+        saved, pc = memory.word(fp), memory.word(fp + 8) or 0
+        if saved and sp < fp < self.top_of_stack(sp) and self.is_code(pc):
+            far = {self.arch.pc: pc, self.arch.sp: fp + 16, self.arch.fp: saved}
+            return Start({**registers, **far})
         return None
 
-    def cross(self, frame: gdb.Frame, name: Optional[str], older: Optional[gdb.Frame]) -> Step:
-        """What comes after `frame`: a crossing, a boundary that was lost, or None for gdb's own next frame."""
+    def cross(
+        self, frame: gdb.Frame, name: str | None, older: gdb.Frame | None
+    ) -> Start | Lost | None:
+        """What comes after `frame`: a new segment, a boundary that was lost, or None for gdb's own next frame."""
         handler = self._table.get(name or "")
-        return handler(frame, self._sp(frame), older) if handler else None
+        step = handler(frame, self._sp(frame), older) if handler else None
+        self._crossed = self._crossed or step is not None
+        return step
 
-    def beyond(self, frame: Optional[gdb.Frame]) -> Optional[Start]:
+    def beyond(self, frame: gdb.Frame | None) -> Start | None:
         """Where the walk can go on for certain after `frame` had no caller: the goroutine that called C."""
-        sp = self._sp(frame) if frame is not None else 0
-        if not self._g0_sp or sp > self._g0_sp:
+        if frame is None or not self._g0_sp:
+            return None
+        sp = self._sp(frame)
+        if self.stack_kind(sp) != THREAD or self.top_of_stack(sp) != self._g0_sp:
             return None
         for slots in self.arch.asmcgocall:
             base = (self._g0_sp - slots.frame) & ~15
             back = memory.word(base - 8)
             if back and self._name_at(back - 1) == "runtime.asmcgocall":
                 step = self._leave_c(back, base)
-                return step.start if isinstance(step, Crossing) else None
-        return None
+                return step if isinstance(step, Start) else None
+        return self._where_goroutine_left()
 
-    def _asmcgocall(self, frame: gdb.Frame, sp: int, _older: Optional[gdb.Frame]) -> Step:
+    def _where_goroutine_left(self) -> Start | None:
+        """The place that a goroutine kept when it went to C last; good for the innermost C only."""
+        goroutine = self._goroutine
+        if self._crossed or goroutine is None or not goroutine.holds(goroutine.sp):
+            return None
+        if self._name_at(goroutine.pc) != "runtime.systemstack_switch":
+            return None
+        return self._same_function(goroutine.pc, goroutine.sp, goroutine.fp)
+
+    def _asmcgocall(
+        self, frame: gdb.Frame, sp: int, _older: gdb.Frame | None
+    ) -> Start | Lost | None:
         if self.stack_kind(sp) == GOROUTINE:
             return None
         return self._leave_c(frame.pc(), sp)
 
-    def _leave_c(self, pc: int, sp: int) -> Step:
+    def _leave_c(self, pc: int, sp: int) -> Start | Lost | None:
         for slots in self.arch.asmcgocall:
             depth, address = memory.word(sp + slots.depth), memory.word(sp + slots.goroutine)
             if not depth or address is None:
@@ -142,7 +215,9 @@ class Boundaries:
         if self.machine and self.machine.g0:
             self._g0_sp = self.machine.g0.sp
 
-    def _cgocallback(self, frame: gdb.Frame, sp: int, _older: Optional[gdb.Frame]) -> Step:
+    def _cgocallback(
+        self, frame: gdb.Frame, sp: int, _older: gdb.Frame | None
+    ) -> Start | Lost | None:
         if self.stack_kind(sp) != GOROUTINE:
             return None
         at = self._g0_sp
@@ -154,7 +229,9 @@ class Boundaries:
         self._g0_sp = saved
         return self._same_function(frame.pc(), at)
 
-    def _crosscall2(self, frame: gdb.Frame, sp: int, older: Optional[gdb.Frame]) -> Step:
+    def _crosscall2(
+        self, frame: gdb.Frame, sp: int, older: gdb.Frame | None
+    ) -> Start | Lost | None:
         sizes = self.arch.crosscall2_sizes
         told = int(older.read_register(self.arch.sp)) - sp if older is not None else 0
         for size in (told, *sizes):
@@ -167,10 +244,12 @@ class Boundaries:
                 }
                 registers[self.arch.fp] = memory.word(link - 8) or 0
                 registers[self.arch.pc], registers[self.arch.sp] = pc, sp + size
-                return Crossing(Start(registers))
+                return Start(registers)
         return Lost("the C caller of crosscall2 could not be found")
 
-    def _systemstack(self, frame: gdb.Frame, sp: int, _older: Optional[gdb.Frame]) -> Step:
+    def _systemstack(
+        self, frame: gdb.Frame, sp: int, _older: gdb.Frame | None
+    ) -> Start | Lost | None:
         goroutine = self._goroutine
         if self.stack_kind(sp) == GOROUTINE or goroutine is None:
             return None
@@ -180,25 +259,27 @@ class Boundaries:
             )
         return self._same_function(frame.pc(), goroutine.sp, goroutine.fp)
 
-    def _to_scheduled(self, _frame: gdb.Frame, sp: int, _older: Optional[gdb.Frame]) -> Step:
+    def _to_scheduled(
+        self, _frame: gdb.Frame, sp: int, _older: gdb.Frame | None
+    ) -> Start | Lost | None:
         goroutine = self._goroutine
         if self.stack_kind(sp) == GOROUTINE or goroutine is None:
             return None
         if not goroutine.holds(goroutine.sp) or not self.in_go_text(goroutine.pc):
             return Lost("the goroutine that the scheduler took over has not kept its place")
-        return Crossing(Start(self._registers(goroutine.pc, goroutine.sp, goroutine.fp)))
+        return Start(self._registers(goroutine.pc, goroutine.sp, goroutine.fp))
 
-    def _same_function(self, pc: int, sp: int, fp: Optional[int] = None) -> Crossing:
+    def _same_function(self, pc: int, sp: int, fp: int | None = None) -> Start:
         """The same function goes on on another stack: its own frame was shown, its caller comes next."""
-        return Crossing(Start(self._registers(pc, sp, fp if fp is not None else sp), shown=True))
+        return Start(self._registers(pc, sp, fp if fp is not None else sp), shown=True)
 
-    def _registers(self, pc: int, sp: int, fp: int) -> Dict[str, int]:
+    def _registers(self, pc: int, sp: int, fp: int) -> dict[str, int]:
         return {self.arch.pc: pc, self.arch.sp: sp, self.arch.fp: fp}
 
     def _sp(self, frame: gdb.Frame) -> int:
         return int(frame.read_register(self.arch.sp))
 
-    def _name_at(self, pc: int) -> Optional[str]:
+    def _name_at(self, pc: int) -> str | None:
         block = gdb.block_for_pc(pc)
         while block is not None and block.function is None:
             block = block.superblock

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import TYPE_CHECKING
 
 import gdb
 
 from . import memory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 _MAX_THREADS = 20_000
 
@@ -36,12 +39,12 @@ _M_FIELDS = ("g0", "gsignal", "curg", "procid", "alllink", "ncgo")
 class Layout:
     """Where the fields of a struct lie: offset and size in bytes, by path."""
 
-    def __init__(self, places: Mapping[str, Tuple[int, int]]) -> None:
+    def __init__(self, places: Mapping[str, tuple[int, int]]) -> None:
         self._places = dict(places)
         self.size = max((offset + size for offset, size in self._places.values()), default=0)
 
     @classmethod
-    def of(cls, type_name: str, paths: Tuple[str, ...]) -> Optional[Layout]:
+    def of(cls, type_name: str, paths: tuple[str, ...]) -> Layout | None:
         """The layout of a Go struct, from DWARF; None where the program has none."""
         try:
             struct_type = gdb.lookup_type(type_name)
@@ -50,7 +53,7 @@ class Layout:
         places = {path: place for path in paths if (place := _place(struct_type, path))}
         return cls(places)
 
-    def read(self, address: int) -> Optional[Dict[str, int]]:
+    def read(self, address: int) -> dict[str, int] | None:
         """The fields of the struct at `address`; None where it cannot be read."""
         data = memory.read(address, self.size)
         if data is None:
@@ -61,7 +64,7 @@ class Layout:
         }
 
 
-def _place(struct_type: gdb.Type, path: str) -> Optional[Tuple[int, int]]:
+def _place(struct_type: gdb.Type, path: str) -> tuple[int, int] | None:
     offset = 0
     for name in path.split("."):
         try:
@@ -84,11 +87,11 @@ class Goroutine:
     pc: int
     fp: int
     m: int
-    goid: Optional[int]
-    status: Optional[int]
-    waitreason: Optional[int]
-    gopc: Optional[int]
-    parent: Optional[int]
+    goid: int | None
+    status: int | None
+    waitreason: int | None
+    gopc: int | None
+    parent: int | None
 
     def holds(self, sp: int) -> bool:
         """Whether `sp` lies on this goroutine's stack."""
@@ -100,9 +103,9 @@ class Machine:
     """A runtime.m: an OS thread that Go runs on."""
 
     address: int
-    g0: Optional[Goroutine]
-    gsignal: Optional[Goroutine]
-    curg: Optional[Goroutine]
+    g0: Goroutine | None
+    gsignal: Goroutine | None
+    curg: Goroutine | None
     tid: int
 
 
@@ -116,7 +119,7 @@ class GoRuntime:
         self._g = self._g or Layout(_UNNAMED_G)
         self._m = self._m or Layout(_UNNAMED_M)
 
-    def goroutine(self, address: int) -> Optional[Goroutine]:
+    def goroutine(self, address: int) -> Goroutine | None:
         """The g at `address`, or None where there is none that makes sense."""
         fields = self._g.read(address) if address else None
         if fields is None or not 0 < fields["stack.lo"] < fields["stack.hi"]:
@@ -136,7 +139,7 @@ class GoRuntime:
             parent=fields.get("parentGoid"),
         )
 
-    def machine(self, address: int) -> Optional[Machine]:
+    def machine(self, address: int) -> Machine | None:
         """The m at `address`, or None."""
         fields = self._m.read(address) if address else None
         if fields is None:
@@ -149,14 +152,14 @@ class GoRuntime:
             tid=fields.get("procid", 0),
         )
 
-    def machine_of_thread(self, tid: int) -> Optional[Machine]:
+    def machine_of_thread(self, tid: int) -> Machine | None:
         """The m that runs on the OS thread `tid`: the one of ``runtime.allm`` whose procid it is."""
         for address, fields in self._all_m():
             if fields["procid"] == tid:
                 return self.machine(address)
         return None
 
-    def _all_m(self) -> Iterator[Tuple[int, Dict[str, int]]]:
+    def _all_m(self) -> Iterator[tuple[int, dict[str, int]]]:
         address = global_word("runtime.allm")
         for _ in range(_MAX_THREADS):
             fields = self._m.read(address) if address else None
@@ -165,7 +168,7 @@ class GoRuntime:
             yield address, fields
             address = fields["alllink"]
 
-    def goroutines(self, limit: int) -> List[Goroutine]:
+    def goroutines(self, limit: int) -> list[Goroutine]:
         """The goroutines of ``runtime.allgs``, dead ones too, at most `limit`."""
         place = symbol_address("runtime.allgs")
         header = memory.read(place, 16) if place else None
@@ -176,7 +179,7 @@ class GoRuntime:
         return [g for g in map(self.goroutine, addresses) if g]
 
 
-def symbol_address(name: str) -> Optional[int]:
+def symbol_address(name: str) -> int | None:
     """The address of a global variable or function, or None."""
     symbol = gdb.lookup_global_symbol(name) or gdb.lookup_static_symbol(name)
     if symbol is not None:
@@ -187,7 +190,7 @@ def symbol_address(name: str) -> Optional[int]:
         return None
 
 
-def global_word(name: str) -> Optional[int]:
+def global_word(name: str) -> int | None:
     """The first word of a global variable, or None."""
     address = symbol_address(name)
     return memory.word(address) if address else None

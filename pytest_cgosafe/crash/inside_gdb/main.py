@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
-import os
-import signal
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any
 
 import gdb
 
@@ -32,7 +29,7 @@ class _Answer:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.fields: Dict[str, Any] = {"notes": []}
+        self.fields: dict[str, Any] = {"notes": []}
 
     def put(self, **fields: Any) -> None:
         self.fields.update(fields)
@@ -44,7 +41,7 @@ class _Answer:
         self.fields["notes"].append(text)
 
 
-def look_at_program(request: Dict[str, Any], answer: _Answer) -> None:
+def look_at_program(request: dict[str, Any], answer: _Answer) -> None:
     table = arch.current()
     if table is None:
         answer.put(
@@ -60,7 +57,9 @@ def look_at_program(request: Dict[str, Any], answer: _Answer) -> None:
     answer.put(backtrace=_backtrace(table, mappings, runtime, tid, full=request["full"]))
 
 
-def _backtrace(table, mappings, runtime, tid, *, full):
+def _backtrace(
+    table: arch.Arch, mappings: memory.Mappings, runtime: GoRuntime, tid: int, *, full: bool
+) -> dict[str, Any]:
     boundaries = Boundaries(table, mappings, runtime, runtime.machine_of_thread(tid))
     trace = Walker(boundaries, full=full).walk()
     goroutine = boundaries.goroutine
@@ -73,7 +72,7 @@ def _backtrace(table, mappings, runtime, tid, *, full):
     }
 
 
-def _created_by(goroutine: Optional[Goroutine]) -> Optional[Dict[str, Any]]:
+def _created_by(goroutine: Goroutine | None) -> dict[str, Any] | None:
     if goroutine is None or not goroutine.gopc:
         return None
     block = gdb.block_for_pc(goroutine.gopc - 1)
@@ -98,9 +97,9 @@ def _select_thread(tid):
     return gdb.selected_thread()
 
 
-def _registers(table: arch.Arch) -> Dict[str, Any]:
+def _registers(table: arch.Arch) -> dict[str, Any]:
     frame = gdb.newest_frame()
-    values: List[Dict[str, Any]] = []
+    values: list[dict[str, Any]] = []
     for name in table.registers:
         values.append(
             {"name": name, "value": int(frame.read_register(name)) & 0xFFFF_FFFF_FFFF_FFFF}

@@ -7,12 +7,15 @@ import re
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Optional, Sequence
+from typing import TYPE_CHECKING
 
 import gdb
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-def read(address: int, size: int) -> Optional[bytes]:
+
+def read(address: int, size: int) -> bytes | None:
     """`size` bytes at `address`, or None where not all of them can be read."""
     if address <= 0 or size <= 0:
         return None
@@ -22,13 +25,13 @@ def read(address: int, size: int) -> Optional[bytes]:
         return None
 
 
-def word(address: int) -> Optional[int]:
+def word(address: int) -> int | None:
     """The 64-bit word at `address`, or None."""
     data = read(address, 8)
     return None if data is None else struct.unpack("<Q", data)[0]
 
 
-def words(address: int, count: int) -> List[int]:
+def words(address: int, count: int) -> list[int]:
     """Up to `count` words from `address` up, as many as can be read."""
     while count > 0:
         data = read(address, 8 * count)
@@ -38,7 +41,7 @@ def words(address: int, count: int) -> List[int]:
     return []
 
 
-def text(address: int, limit: int = 512) -> Optional[str]:
+def text(address: int, limit: int = 512) -> str | None:
     """The C string at `address`, cut at `limit` bytes, or None where it cannot be read."""
     taken = b""
     while len(taken) < limit:
@@ -72,13 +75,13 @@ class Mappings:
         self.all = sorted(mappings, key=lambda mapping: mapping.start)
         self._starts = [mapping.start for mapping in self.all]
 
-    def at(self, address: int) -> Optional[Mapping]:
+    def at(self, address: int) -> Mapping | None:
         """The mapping that holds `address`, or None."""
         index = bisect.bisect_right(self._starts, address) - 1
         found = self.all[index] if index >= 0 else None
         return found if found and address < found.end else None
 
-    def above(self, address: int) -> Optional[Mapping]:
+    def above(self, address: int) -> Mapping | None:
         """The first mapping that starts above `address`, or None."""
         index = bisect.bisect_right(self._starts, address)
         return self.all[index] if index < len(self.all) else None

@@ -1,0 +1,12 @@
+// Package cxx has C++ code.
+package cxx
+
+/*
+#cgo LDFLAGS: -lstdc++
+#include "cxx.h"
+*/
+import "C"
+
+func Throw() { C.cxx_throw() }
+
+func Method() int { return int(C.cxx_method()) }
