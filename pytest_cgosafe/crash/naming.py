@@ -26,6 +26,14 @@ _C_GLUE = re.compile(
     r"_cgo_[0-9a-f]{12}_C2?func_\w+|x_cgo_\w+|crosscall(1|2|_\w+)|threadentry|_rt0_\w+"
     r"|start_thread|(__)?clone3?|_start|__libc_start_main\S*|__libc_start_call_main|__restore_rt"
 )
+# How the C library raises a signal on a program's behalf; `abort`, `free` and the like, which the program called, stay.
+_C_DEATH = re.compile(
+    r"_*(GI_)?_*(raise|gsignal|pthread_kill\w*|libc_message\w*|libc_fatal|assert_fail_base|malloc_printerr|fortify_fail)"
+)
+_C_LIBRARY = re.compile(
+    r"\.{1,2}/(argp|assert|csu|debug|elf|iconv|inet|io|libio|locale|malloc|math|misc|nptl|nss|posix|resolv|setjmp|signal"
+    r"|socket|stdio-common|stdlib|string|support|sysdeps|time|wcsmbs)/.*"
+)  # glibc's sources, as its own debug information names them
 _C_FUNCTION = re.compile(r".*\._C2?func_(?P<name>\w+)|_cgo_[0-9a-f]{12}_C2?func_(?P<stub>\w+)")
 
 
@@ -59,6 +67,13 @@ def is_standard_library(frame: Frame) -> bool:
     return _STANDARD.fullmatch(below_source.partition("/")[0]) is not None
 
 
+def is_c_library(frame: Frame) -> bool:
+    """Whether a frame belongs to the C library, as far as can be told: mostly it has no source file."""
+    if frame.language is not Language.C or frame.function is None:
+        return False
+    return bool(_C_LIBRARY.fullmatch(frame.file or "") or _C_DEATH.fullmatch(frame.function))
+
+
 def is_runtime(frame: Frame) -> bool:
     """Whether a frame belongs to the Go runtime itself; `runtime/debug` and the like do not."""
     name = frame.function
@@ -80,7 +95,12 @@ def glue(frames: Sequence[Frame]) -> Iterator[bool]:
 def user_frames(frames: Sequence[Frame]) -> Iterator[Frame]:
     """The frames that the user or the user's libraries wrote, in Go or C, innermost first."""
     for frame, is_glue in zip(frames, glue(frames), strict=True):
-        if not is_glue and frame.function and not is_standard_library(frame):
+        if (
+            not is_glue
+            and frame.function
+            and not is_standard_library(frame)
+            and not is_c_library(frame)
+        ):
             yield frame
 
 

@@ -144,7 +144,18 @@ def _backtrace(report: GoReport | None, shot: Shot | None) -> Backtrace:
         return replace(dead or Backtrace(None, None, ()), tid=tid)
     if dead is None or seen.goroutine not in (None, dead.goroutine):
         return seen
-    return replace(seen, goroutine=dead.goroutine, created_by=seen.created_by or dead.created_by)
+    seen = replace(seen, goroutine=dead.goroutine, created_by=seen.created_by or dead.created_by)
+    height = len(seen.frames)
+    if not any(gap.after == height for gap in seen.gaps) or _has_user_frame_of(dead, seen):
+        return seen
+    gaps = tuple(replace(gap, after=height + gap.after) for gap in dead.gaps)
+    return replace(seen, frames=seen.frames + dead.frames, gaps=seen.gaps + gaps)
+
+
+def _has_user_frame_of(dead: Backtrace, seen: Backtrace) -> bool:
+    """Whether the debugger got as far as the goroutine's own code, of which Go knows all the frames."""
+    known = {frame.function for frame in user_frames(dead.frames)}
+    return any(frame.function in known for frame in seen.frames)
 
 
 def _others(report: GoReport | None) -> Iterator[GoroutineGroup]:
