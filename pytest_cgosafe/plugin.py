@@ -88,6 +88,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         _limits_of(item)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """The same in a worker of pytest-xdist, as an error of the collection: a worker can't tell of a usage error."""
+    report = yield
+    if hasattr(collector.config, "workerinput"):
+        try:
+            for node in report.result:
+                if isinstance(node, pytest.Item):
+                    _limits_of(node)
+        except pytest.UsageError as error:
+            return pytest.CollectReport(report.nodeid, "failed", f"ERROR: {error}", [])
+    return report
+
+
 def _limits_of(item: pytest.Item) -> Limits:
     """The suite's limits with those of the item's markers put in, the nearest marker last."""
     limits = item.config.stash[_limits_key]
