@@ -5,20 +5,21 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 EXAMPLE = Path(__file__).parents[1] / "example_project"
-BAD = sorted(path.parent.name for path in EXAMPLE.glob("bad/*/main.go"))
 
 
-def heading(text: str) -> None:
-    """Say what comes next."""
-    print(f"\n\n>>> {text}\n", flush=True)
+def say(text: str) -> None:
+    """Say something between the runs of pytest."""
+    print(textwrap.fill(text, 79, initial_indent="\n>>> ", subsequent_indent="    "), flush=True)
 
 
 def pytest(*words: str) -> tuple[int, str]:
     """Run pytest in the example project, its output shown as it comes. Returns its exit status and closing line."""
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *words]
+    print()
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rN", *words]
     with subprocess.Popen(command, cwd=EXAMPLE, stdout=subprocess.PIPE, text=True) as run:
         line = ""
         for line in run.stdout or ():
@@ -26,17 +27,30 @@ def pytest(*words: str) -> tuple[int, str]:
     return run.returncode, line
 
 
+def known_bad() -> list[str]:
+    """What each known-bad program does, in the first sentence of its doc comment."""
+    texts = [path.read_text() for path in sorted(EXAMPLE.glob("bad/*/main.go"))]
+    comments = [" ".join(re.findall(r"^// ?(.*)", text, re.MULTILINE)) for text in texts]
+    return [comment.partition(". ")[0].removeprefix("Command ") + "." for comment in comments]
+
+
 def main() -> int:
     """Run both; 0 when the first passes and every test of the second fails."""
-    heading("Three safe ways to give a Go map to C, and every known-bad one caught")
-    good, _ = pytest("-v", "--tb=short")
-    heading("What it looks like when ordinary tests meet the known-bad programs")
-    bad, closing = pytest("-q", "--no-header", "--no-summary", "bad/test_bad.py")
-    as_expected = good == 0 and bad == 1 and re.fullmatch(r"\d+ failed in .*\n", closing)
-    print(f"\n>>> {'All as it should be' if as_expected else 'NOT as it should be'}: ", end="")
-    print("the example's tests pass, and each of its known-bad programs")
-    print(f"    ({', '.join(BAD)}) fails a test, with the report above.")
-    return 0 if as_expected else 1
+    say("Three safe ways to give a Go map to C; and four unsafe programs, each caught by a test.")
+    good, _ = pytest("-v", "-o", "console_output_style=classic")
+    say("What it looks like when ordinary tests meet the unsafe programs:")
+    for sentence in known_bad():
+        print(textwrap.fill(sentence, 79, initial_indent="    - ", subsequent_indent="      "))
+    bad, closing = pytest("-q", "--no-header", "--show-capture=no", "bad/test_bad.py")
+    problems = ["a test of the example failed"] if good else []
+    if bad != 1 or not re.fullmatch(r"\d+ failed in .*\n", closing):
+        problems.append("an unsafe program was not caught")
+    say(
+        f"Not as it should be: {' and '.join(problems)}."
+        if problems
+        else "All as it should be: the safe ways pass, and every unsafe program fails its test with a report."
+    )
+    return 1 if problems else 0
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ def test_a_cast_map_is_caught_by_cgocheck(cgosafe):
     assert crossing.file.endswith("bad/castmap/main.go")
 
 
-def test_a_map_as_an_integer_is_caught_by_its_crash(cgosafe):
+def test_an_integer_map_is_caught_by_its_crash(cgosafe):
     """No check of Go's own, before the run or during it, sees a pointer that has become an integer.
 
     What catches it is that it crashes, when it runs: C takes the map's random hash seed for the address of an array.
@@ -39,7 +39,7 @@ def test_a_map_as_an_integer_is_caught_by_its_crash(cgosafe):
     ]
 
 
-def test_a_pointer_kept_in_c_is_caught_by_its_crash(cgosafe):
+def test_a_kept_pointer_is_caught_by_its_crash(cgosafe):
     """The first callback reads 12.5, as a test without a garbage collection would. The second crashes in C."""
     crash = cgosafe.expect_crash("./bad/keptpointer", signal="SIGSEGV")
     assert crash.address == 0
@@ -50,7 +50,7 @@ def test_a_pointer_kept_in_c_is_caught_by_its_crash(cgosafe):
     ]
 
 
-def test_recursion_is_caught_by_its_peak_long_before_it_overflows(cgosafe):
+def test_deep_recursion_is_caught_by_its_peak(cgosafe):
     """1,000 levels run well on this machine. On Alpine a thread that is not the main one would not survive them."""
     run = cgosafe.run("./bad/deepkeys", stdin=nested(1_000))
     assert run.stdout == "depth 1000, value 1\n"
@@ -59,7 +59,7 @@ def test_recursion_is_caught_by_its_peak_long_before_it_overflows(cgosafe):
     assert deepest.headroom_within(128 * KIB) == 0
 
 
-def test_recursion_that_overflows_is_told_by_function_and_depth(cgosafe):
+def test_an_overflow_tells_function_and_depth(cgosafe):
     crash = cgosafe.expect_crash(
         "./bad/deepkeys", stdin=nested(100_000), signal="SIGSEGV", cause="stack overflow"
     )

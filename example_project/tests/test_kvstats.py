@@ -19,7 +19,7 @@ max 80
 
 @pytest.mark.cgosafe(forbid="all", stack_limit="musl")
 @pytest.mark.parametrize("way", WAYS)
-def test_describes_the_keys_that_begin_with_the_prefix(cgosafe, way):
+def test_describes_keys_with_a_prefix(cgosafe, way):
     run = cgosafe.run("./cmd/kvstats", "-via", way, "-prefix", "cpu.", stdin=METRICS)
     assert run.stdout == CPU_SUMMARY
 
@@ -29,7 +29,7 @@ def test_describes_the_keys_that_begin_with_the_prefix(cgosafe, way):
 def test_more_data_takes_no_more_c_stack(cgosafe, way):
     metrics = "\n".join(f"disk{number}.reads={number}" for number in range(5_000))
     run = cgosafe.run("./cmd/kvstats", "-via", way, stdin=metrics)
-    assert run.stdout.startswith("count 5000\nsum 12497500\n")
+    assert run.stdout.startswith("count 5000\nsum 1.24975e+07\n")
 
 
 @pytest.mark.cgosafe(profile="release", max_c_stack="64KiB")
@@ -39,12 +39,12 @@ def test_what_ships_gives_the_same_answer(cgosafe):
 
 
 @pytest.mark.cgosafe(forbid="all", stack_limit="musl")
-def test_the_packages_own_go_tests_pass_under_watch(cgosafe):
+def test_go_tests_pass_under_watch(cgosafe):
     cgosafe.go_test(".")
 
 
 @pytest.mark.cgosafe
-def test_bad_input_is_an_error_and_not_a_crash(cgosafe):
+def test_bad_input_is_an_error_not_a_crash(cgosafe):
     run = cgosafe.run("./cmd/kvstats", "cpu.user")
     assert run.exit.code == 1
     assert run.stderr == 'kvstats: "cpu.user" is not key=number\n'
