@@ -48,6 +48,9 @@ class Arch:
     """Where crosscall2 keeps C's callee-saved registers, relative to its stack pointer during the call."""
     crosscall2_sizes: tuple[int, ...]
     """Candidates for the distance from there to its caller's stack pointer."""
+    siginfo: int
+    """Where the siginfo_t of a signal frame is, relative to the stack pointer on return from the handler
+    (Linux, arch/ARCH/include/asm/sigframe.h: struct rt_sigframe)."""
 
 
 AMD64 = Arch(
@@ -66,6 +69,7 @@ AMD64 = Arch(
     crosscall2_saved={"rbx": 0x18, "r12": 0x20, "r13": 0x28, "r14": 0x30, "r15": 0x38},
     # From Go 1.27 on the assembler adds a push of rbp in front: rbp is always right below the return address.
     crosscall2_sizes=(0x50, 0x58),
+    siginfo=304,  # behind the struct ucontext
 )
 
 # From Go's sources alone: no arm64 machine was at hand to prove it on.
@@ -81,6 +85,7 @@ ARM64 = Arch(
     cgocallback_saved_sp=16,
     crosscall2_saved={f"x{number}": 8 * (number - 15) for number in range(19, 29)},
     crosscall2_sizes=(8 * 24,),
+    siginfo=0,
 )
 
 _BY_GDB_NAME = {"i386:x86-64": AMD64, "aarch64": ARM64}

@@ -1,17 +1,19 @@
-"""Where one stack ends and another goes on: the switches that Go's runtime makes, and the way back across each.
+"""Where one stack ends and another goes on: the switches that Go's runtime makes, and the way back.
 
-The switches are those of runtime/asm_GOARCH.s and runtime/cgo/asm_GOARCH.s. Every address that is read on the way is
-checked: it must lie on the stack where it belongs, or the boundary counts as lost.
+The switches are those of runtime/asm_GOARCH.s and runtime/cgo/asm_GOARCH.s. Every address that is
+read on the way is checked: it must lie on the stack where it belongs, or the boundary counts as lost.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import gdb
 
-from . import memory
+from . import memory, siginfo
+from .describe import function_at
+from .goruntime import text_range
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -57,7 +59,7 @@ class Boundaries:
         self.machine = machine
         self._mappings = mappings
         self._runtime = runtime
-        self._go_text = _go_text()
+        self._go_text = text_range()
         self._goroutine = machine.curg if machine else None
         self._g0_sp = machine.g0.sp if machine and machine.g0 else 0
         self._crossed = False
@@ -68,6 +70,9 @@ class Boundaries:
             "runtime.cgocallback": self._cgocallback,
             "crosscall2": self._crosscall2,
             "runtime.systemstack": self._systemstack,
+            "runtime.nanotime1": self._vdso,
+            "time.now": self._vdso,
+            "runtime.walltime": self._vdso,
             "runtime.mcall": self._to_scheduled,
             "runtime.morestack": self._to_scheduled,
             "runtime.morestack_noctxt": self._to_scheduled,
@@ -111,6 +116,10 @@ class Boundaries:
             except gdb.error:
                 continue
         return found
+
+    def signal_of(self, frame: gdb.Frame) -> dict[str, Any] | None:
+        """The signal that the kernel's signal frame `frame` was built for."""
+        return siginfo.at(self._sp(frame) + self.arch.siginfo)
 
     def interrupted(self, frame: gdb.Frame) -> Start:
         """`frame`, which was not calling but was interrupted at its very pc.
@@ -160,7 +169,7 @@ class Boundaries:
         return step
 
     def beyond(self, frame: gdb.Frame | None) -> Start | None:
-        """Where the walk can go on for certain after `frame` had no caller: the goroutine that called C."""
+        """Where the walk goes on for certain when `frame` has no caller: the goroutine that called C."""
         if frame is None or not self._g0_sp:
             return None
         sp = self._sp(frame)
@@ -169,7 +178,7 @@ class Boundaries:
         for slots in self.arch.asmcgocall:
             base = (self._g0_sp - slots.frame) & ~15
             back = memory.word(base - 8)
-            if back and self._name_at(back - 1) == "runtime.asmcgocall":
+            if back and function_at(back - 1) == "runtime.asmcgocall":
                 step = self._leave_c(back, base)
                 return step if isinstance(step, Start) else None
         return self._where_goroutine_left()
@@ -179,7 +188,7 @@ class Boundaries:
         goroutine = self._goroutine
         if self._crossed or goroutine is None or not goroutine.holds(goroutine.sp):
             return None
-        if self._name_at(goroutine.pc) != "runtime.systemstack_switch":
+        if function_at(goroutine.pc) != "runtime.systemstack_switch":
             return None
         return self._same_function(goroutine.pc, goroutine.sp, goroutine.fp)
 
@@ -259,6 +268,15 @@ class Boundaries:
             )
         return self._same_function(frame.pc(), goroutine.sp, goroutine.fp)
 
+    def _vdso(self, _frame: gdb.Frame, sp: int, _older: gdb.Frame | None) -> Start | Lost | None:
+        """Go calls the kernel's vDSO on the system stack, and keeps where it came from in its m."""
+        machine = self.machine
+        if machine is None or self.stack_kind(sp) == GOROUTINE or not machine.vdso_sp:
+            return None
+        if not self.in_go_text(machine.vdso_pc):
+            return None
+        return Start(self._registers(machine.vdso_pc, machine.vdso_sp, machine.vdso_sp))
+
     def _to_scheduled(
         self, _frame: gdb.Frame, sp: int, _older: gdb.Frame | None
     ) -> Start | Lost | None:
@@ -278,20 +296,3 @@ class Boundaries:
 
     def _sp(self, frame: gdb.Frame) -> int:
         return int(frame.read_register(self.arch.sp))
-
-    def _name_at(self, pc: int) -> str | None:
-        block = gdb.block_for_pc(pc)
-        while block is not None and block.function is None:
-            block = block.superblock
-        return block.function.name if block is not None else None
-
-
-def _go_text() -> range:
-    try:
-        first, last = (
-            int(gdb.parse_and_eval(f"(unsigned long) &'runtime.{end}'"))
-            for end in ("text", "etext")
-        )
-    except gdb.error:
-        return range(0)
-    return range(first, last)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import gdb
+
+from . import memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +26,36 @@ _ASM_SUFFIXES = (".s", ".S", ".asm")
 def function_name(frame: gdb.Frame) -> str | None:
     """The function as its language names it, without the compiler's suffixes; None where gdb knows none."""
     name = frame.name()
-    return _ALIAS.sub("", _SUFFIXES.sub("", name)) if name else None
+    return _clean(name) if name else None
+
+
+def _clean(name: str) -> str:
+    return _ALIAS.sub("", _SUFFIXES.sub("", name))
+
+
+@dataclass(frozen=True)
+class Code:
+    """The function that some code belongs to."""
+
+    name: str
+    file: str
+    """Where the function is defined."""
+
+
+def code_at(pc: int) -> Code | None:
+    """The function that holds `pc`, without what is inlined into it; None where no debug information tells."""
+    block = gdb.block_for_pc(pc)
+    while block is not None and block.function is None:
+        block = block.superblock
+    if block is None:
+        return None
+    return Code(_clean(block.function.name), block.function.symtab.filename)
+
+
+def function_at(pc: int) -> str | None:
+    """The name of the function that holds `pc`, or None."""
+    code = code_at(pc)
+    return code.name if code else None
 
 
 def place(frame: gdb.Frame) -> tuple[str | None, int | None]:
@@ -77,7 +110,7 @@ def local_variables(frame: gdb.Frame) -> list[dict[str, str]]:
     """The local variables, innermost block first, each name once."""
     found: dict[str, str] = {}
     try:
-        for symbol in _symbols_in_scope(frame):
+        for symbol in symbols_in_scope(frame):
             if symbol.is_variable and not symbol.is_argument and symbol.name not in found:
                 found[symbol.name] = value_text(frame, symbol)
     except (gdb.error, RuntimeError):
@@ -91,7 +124,7 @@ def value_text(frame: gdb.Frame, symbol: gdb.Symbol) -> str:
         value = frame.read_var(symbol)
         if value.is_optimized_out:
             return "<optimized out>"
-        text = value.format_string(max_elements=32, max_depth=2, symbols=False, repeat_threshold=8)
+        text = _formatted(value)
     except (gdb.error, RuntimeError, UnicodeDecodeError):
         return "<unreadable>"
     text = _ERROR.sub("", " ".join(text.split()))
@@ -105,6 +138,25 @@ def value_text(frame: gdb.Frame, symbol: gdb.Symbol) -> str:
     return text if len(text) <= _VALUE_LIMIT else text[: _VALUE_LIMIT - 3] + "..."
 
 
+def _formatted(value: gdb.Value) -> str:
+    kind = value.type.strip_typedefs()
+    names = [f.name for f in kind.fields()] if kind.code == gdb.TYPE_CODE_STRUCT else []
+    if names == ["str", "len"]:  # a Go string (runtime/string.go, stringStruct)
+        return _go_string(int(value["str"]), int(value["len"]))
+    if names == ["array", "len", "cap"]:  # a Go slice (runtime/slice.go)
+        return f"{kind.name}(len {int(value['len'])}, cap {int(value['cap'])})"
+    return str(value.format_string(max_elements=32, max_depth=1, symbols=False, repeat_threshold=8))
+
+
+def _go_string(address: int, length: int) -> str:
+    if length == 0:
+        return '""'
+    data = memory.read(address, min(length, _VALUE_LIMIT)) if length > 0 else None
+    if data is None:
+        return f"<a string of {length} bytes at {address:#x}>"
+    return json.dumps(data.decode(errors="replace"), ensure_ascii=False)
+
+
 def _symbols_of_function(frame: gdb.Frame) -> Iterator[gdb.Symbol]:
     block = frame.block()
     while block and block.function is None:
@@ -112,7 +164,7 @@ def _symbols_of_function(frame: gdb.Frame) -> Iterator[gdb.Symbol]:
     return iter(block) if block else iter(())
 
 
-def _symbols_in_scope(frame: gdb.Frame) -> Iterator[gdb.Symbol]:
+def symbols_in_scope(frame: gdb.Frame) -> Iterator[gdb.Symbol]:
     block = frame.block()
     while block and not block.is_global and not block.is_static:
         yield from block

@@ -33,7 +33,7 @@ _G_FIELDS = (
     *("stack.lo", "stack.hi", "m", "sched.sp", "sched.pc", "sched.bp", "atomicstatus"),
     *("goid", "waitreason", "gopc", "parentGoid"),
 )
-_M_FIELDS = ("g0", "gsignal", "curg", "procid", "alllink", "ncgo")
+_M_FIELDS = ("g0", "gsignal", "curg", "procid", "alllink", "vdsoSP", "vdsoPC")
 
 
 class Layout:
@@ -107,6 +107,9 @@ class Machine:
     gsignal: Goroutine | None
     curg: Goroutine | None
     tid: int
+    vdso_sp: int
+    """Where the vDSO was called from, while it runs; else 0."""
+    vdso_pc: int
 
 
 class GoRuntime:
@@ -150,6 +153,8 @@ class GoRuntime:
             gsignal=self.goroutine(fields.get("gsignal", 0)),
             curg=self.goroutine(fields.get("curg", 0)),
             tid=fields.get("procid", 0),
+            vdso_sp=fields.get("vdsoSP", 0),
+            vdso_pc=fields.get("vdsoPC", 0),
         )
 
     def machine_of_thread(self, tid: int) -> Machine | None:
@@ -181,16 +186,24 @@ class GoRuntime:
 
 def symbol_address(name: str) -> int | None:
     """The address of a global variable or function, or None."""
-    symbol = gdb.lookup_global_symbol(name) or gdb.lookup_static_symbol(name)
-    if symbol is not None:
-        return int(symbol.value().address)
-    try:
-        return int(gdb.parse_and_eval(f"(unsigned long) &'{name}'"))
-    except gdb.error:
+    symbol = gdb.lookup_global_symbol(name)
+    if symbol is None:
         return None
+    place = symbol.value().address
+    return None if place is None else int(place)
 
 
 def global_word(name: str) -> int | None:
     """The first word of a global variable, or None."""
     address = symbol_address(name)
     return memory.word(address) if address else None
+
+
+def text_range() -> range:
+    """The addresses of Go code, from ``runtime.firstmoduledata`` (runtime/symtab.go); empty where unknown."""
+    symbol = gdb.lookup_global_symbol("runtime.firstmoduledata")
+    try:
+        data = symbol.value() if symbol else None
+        return range(int(data["text"]), int(data["etext"])) if data else range(0)
+    except gdb.error:
+        return range(0)

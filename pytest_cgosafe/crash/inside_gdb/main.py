@@ -3,105 +3,190 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gdb
 
-from . import arch, memory
+from . import arch, causes, describe, memory, siginfo
 from .boundaries import Boundaries
+from .goroutines import Goroutines
 from .goruntime import Goroutine, GoRuntime
 from .walker import Walker
 
 _WORDS = 20
-_PR_SET_PDEATHSIG = 1
+_MASK = 0xFFFF_FFFF_FFFF_FFFF
+_MAX_THREADS_SEARCHED = 64
+_FAULTS = {"SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGTRAP", "SIGSYS"}
 
 
 def run(request_path: str) -> None:
-    """Answers the request in `request_path`; see `debugger.py` for its fields and the answer's."""
+    """Answers the request in `request_path`; `debugger.py` says what it asks and what it gets."""
     request = json.loads(Path(request_path).read_text(encoding="utf-8"))
     answer = _Answer(Path(request["answer"]))
-    look_at_program(request, answer)
+    gdb.execute("set language c")  # else expressions are read in the language of the frame at hand
+    gdb.execute("set print null-stop on")
+    table = arch.current()
+    if table is None:
+        name = gdb.selected_inferior().architecture().name()
+        raise gdb.GdbError(f"Error: mixed backtraces are not known for the architecture {name}")
+    _Examination(request, table, answer).run()
 
 
 class _Answer:
-    """The answer so far; it is written after every step, so that a later step that fails costs nothing."""
+    """The answer so far; it is written at every step, so that a later one that fails costs nothing."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.fields: dict[str, Any] = {"notes": []}
+        self._fields: dict[str, Any] = {"notes": []}
 
     def put(self, **fields: Any) -> None:
-        self.fields.update(fields)
+        self._fields.update(fields)
         part = self._path.with_suffix(".part")
-        part.write_text(json.dumps(self.fields), encoding="utf-8")
+        part.write_text(json.dumps(self._fields), encoding="utf-8")
         part.replace(self._path)
 
     def note(self, text: str) -> None:
-        self.fields["notes"].append(text)
+        self._fields["notes"].append(text)
 
 
-def look_at_program(request: dict[str, Any], answer: _Answer) -> None:
-    table = arch.current()
-    if table is None:
-        answer.put(
-            error=f"no table for the architecture {gdb.selected_inferior().architecture().name()}"
+@dataclass(frozen=True)
+class _Look:
+    """One thread, looked at."""
+
+    tid: int
+    pc: int
+    sp: int
+    boundaries: Boundaries
+    walker: Walker
+
+    @property
+    def goroutine(self) -> Goroutine | None:
+        return self.boundaries.goroutine
+
+    @property
+    def handled(self) -> dict[str, Any] | None:
+        """The signal that Go's own handler was at work on."""
+        return self.walker.evidence.handled
+
+    def backtrace(self) -> dict[str, Any]:
+        trace = self.walker.trace
+        return {
+            "tid": self.tid,
+            "goroutine": (self.goroutine.goid or None) if self.goroutine else None,
+            "frames": trace.frames,
+            "gaps": trace.gaps,
+            "created_by": _created_by(self.goroutine),
+        }
+
+
+class _Examination:
+    """One look at the program."""
+
+    def __init__(self, request: dict[str, Any], table: arch.Arch, answer: _Answer) -> None:
+        self._request = request
+        self._arch = table
+        self._answer = answer
+        self._live = request["live"]
+        pid = gdb.selected_inferior().pid
+        self._mappings = memory.live_mappings(pid) if self._live else memory.core_mappings()
+        self._runtime = GoRuntime()
+
+    def run(self) -> None:
+        """Answers step by step, the most important first."""
+        thread = self._thread()
+        look = self._look(thread)
+        signal = self._request["signal"] or (None if self._live else siginfo.of_core())
+        if not self._live and (look.handled or signal or {}).get("name") not in _FAULTS:
+            look = self._search_fault() or look
+        self._tell(look, look.handled or signal)
+        looks = [look]
+        if self._request["all_threads"]:
+            others = (t for t in gdb.selected_inferior().threads() if t.ptid[1] != look.tid)
+            looks += [self._look(other) for other in others]
+            self._answer.put(threads=[each.backtrace() for each in looks])
+        shown = [each.goroutine.address for each in looks if each.goroutine]
+        self._answer.put(others=Goroutines(self._runtime).groups(shown))
+
+    def _thread(self) -> gdb.InferiorThread:
+        threads = gdb.selected_inferior().threads()
+        asked = (t for t in threads if t.ptid[1] == self._request["tid"])
+        return next(asked, gdb.selected_thread())
+
+    def _look(self, thread: gdb.InferiorThread) -> _Look:
+        thread.switch()
+        tid = thread.ptid[1]
+        frame = gdb.newest_frame()
+        pc, sp = frame.pc(), int(frame.read_register(self._arch.sp))
+        machine = self._runtime.machine_of_thread(tid)
+        boundaries = Boundaries(self._arch, self._mappings, self._runtime, machine)
+        walker = Walker(boundaries, full=self._request["full"])
+        walker.walk()
+        return _Look(tid, pc, sp, boundaries, walker)
+
+    def _search_fault(self) -> _Look | None:
+        """The thread that met a fault: GOTRACEBACK=crash sends SIGQUIT and SIGABRT to others after it."""
+        for thread in gdb.selected_inferior().threads()[:_MAX_THREADS_SEARCHED]:
+            look = self._look(thread)
+            if look.handled and look.handled["name"] in _FAULTS:
+                return look
+        return None
+
+    def _tell(self, look: _Look, signal: dict[str, Any] | None) -> None:
+        frame = gdb.newest_frame()
+        registers = [
+            {"name": name, "value": int(frame.read_register(name)) & _MASK}
+            for name in self._arch.registers
+        ]
+        trace, evidence = look.walker.trace, look.walker.evidence
+        self._answer.put(
+            registers=registers,
+            words=memory.words(look.sp, _WORDS),
+            signal=signal,
+            backtrace=look.backtrace(),
+            recursion=trace.cycle,
         )
-        return
-    thread = _select_thread(request.get("tid"))
-    tid = thread.ptid[1]
-    answer.put(tid=tid, **_registers(table))
-    live = request["live"]
-    mappings = memory.live_mappings(gdb.selected_inferior().pid) if live else memory.core_mappings()
-    runtime = GoRuntime()
-    answer.put(backtrace=_backtrace(table, mappings, runtime, tid, full=request["full"]))
+        if evidence.handled:
+            self._answer.note(
+                f"Go's own signal handler had it in hand: the first {evidence.first} frames are its"
+            )
+        self._answer.put(cause=self._cause(look, signal))
 
-
-def _backtrace(
-    table: arch.Arch, mappings: memory.Mappings, runtime: GoRuntime, tid: int, *, full: bool
-) -> dict[str, Any]:
-    boundaries = Boundaries(table, mappings, runtime, runtime.machine_of_thread(tid))
-    trace = Walker(boundaries, full=full).walk()
-    goroutine = boundaries.goroutine
-    return {
-        "tid": tid,
-        "goroutine": goroutine.goid if goroutine else None,
-        "frames": trace.frames,
-        "gaps": trace.gaps,
-        "created_by": _created_by(goroutine),
-    }
+    def _cause(self, look: _Look, signal: dict[str, Any] | None) -> str | None:
+        trace, evidence, goroutine = look.walker.trace, look.walker.evidence, look.goroutine
+        overflow = causes.goroutine_overflow(
+            trace, goroutine.hi - goroutine.lo if goroutine else None
+        )
+        if overflow or not signal or evidence.first >= len(trace.frames):
+            return overflow
+        fault = trace.frames[evidence.first]
+        return causes.explain(
+            causes.Facts(
+                tid=look.tid,
+                signal=signal["name"],
+                code=signal["code"],
+                address=signal["address"],
+                pc=fault["pc"],
+                sp=fault["sp"],
+                in_go=look.boundaries.in_go_text(fault["pc"]),
+                trace=trace,
+                evidence=evidence,
+                mappings=self._mappings,
+            )
+        )
 
 
 def _created_by(goroutine: Goroutine | None) -> dict[str, Any] | None:
-    if goroutine is None or not goroutine.gopc:
+    if goroutine is None or not goroutine.gopc or goroutine.goid == 1:
         return None
-    block = gdb.block_for_pc(goroutine.gopc - 1)
-    while block is not None and block.function is None:
-        block = block.superblock
-    if block is None:
+    name = describe.function_at(goroutine.gopc - 1)
+    if name is None:
         return None
     sal = gdb.find_pc_line(goroutine.gopc - 1)
     return {
-        "function": block.function.name,
+        "function": name,
         "file": sal.symtab.filename if sal.symtab else None,
         "line": sal.line or None,
         "goroutine": goroutine.parent or None,
     }
-
-
-def _select_thread(tid):
-    for thread in gdb.selected_inferior().threads():
-        if thread.ptid[1] == tid:
-            thread.switch()
-            return thread
-    return gdb.selected_thread()
-
-
-def _registers(table: arch.Arch) -> dict[str, Any]:
-    frame = gdb.newest_frame()
-    values: list[dict[str, Any]] = []
-    for name in table.registers:
-        values.append(
-            {"name": name, "value": int(frame.read_register(name)) & 0xFFFF_FFFF_FFFF_FFFF}
-        )
-    return {"registers": values, "words": memory.words(int(frame.read_register(table.sp)), _WORDS)}

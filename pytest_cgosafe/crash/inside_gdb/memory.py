@@ -86,6 +86,11 @@ class Mappings:
         index = bisect.bisect_right(self._starts, address)
         return self.all[index] if index < len(self.all) else None
 
+    def is_writable(self, address: int) -> bool:
+        """Whether `address` may be written."""
+        mapping = self.at(address)
+        return mapping is not None and mapping.writable
+
     def is_code(self, address: int) -> bool:
         """Whether `address` may be executed."""
         mapping = self.at(address)

@@ -8,6 +8,8 @@ from typing import Any
 
 import gdb
 
+_GO_HANDLERS = {"runtime.sigtramp", "runtime.cgoSigtramp", "runtime.sigtrampgo"}
+
 
 @dataclass
 class Trace:
@@ -63,6 +65,10 @@ class Trace:
                 break
             found.append(frame["function"])
         return found[::-1]
+
+    def handled_by_go(self) -> bool:
+        """Whether the last frames are those of Go's own signal handler."""
+        return any(frame["function"] in _GO_HANDLERS for frame in self.frames[-3:])
 
     def recursion(self, functions: Sequence[str], elided: int, stride: int | None) -> None:
         """Says that `elided` frames of a deep recursion through `functions` were skipped."""
