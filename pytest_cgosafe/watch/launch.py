@@ -79,6 +79,7 @@ class Launched:
         self.stdin = stdin[1] if command.stdin else None
         self.stdout, self.stderr = pipes["stdout"][0], pipes["stderr"][0]
         self._gate, self._status = pipes["gate"][1], pipes["status"][0]
+        os.read(self._status, 1)  # from here on the next exec is the program's
 
     def release(self) -> None:
         """Let it become the program."""

@@ -1,7 +1,8 @@
 /* Starts a program for the watcher: GATE STATUS PROGRAM ARGV... (GATE and STATUS are file descriptors).
 
-   It waits for a byte at GATE, so that the watcher can seize it first, then becomes PROGRAM with exactly ARGV and the
-   environment it has. If that fails, errno goes to STATUS. Without PROGRAM it only waits: it is the watcher's alarm. */
+   It tells STATUS that it is there and waits for a byte at GATE, so that the watcher can seize it in between; then it
+   becomes PROGRAM with exactly ARGV and the environment it has. If that fails, errno goes to STATUS.
+   Without PROGRAM it only waits: it is the watcher's alarm. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -22,6 +23,7 @@ int main(int argc, char **argv) {
   /* Both survive execve: to die with the watcher, even while nobody traces, and to let gdb attach under Yama. */
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   prctl(PR_SET_PTRACER, -1L);
+  if (argc >= 5 && write(status, "", 1) != 1) _exit(126);
   if (read(gate, &byte, 1) != 1 || argc < 5) _exit(0);
 
   close(gate);

@@ -98,31 +98,41 @@ def _state(pid: int, tid: int) -> str:
     return chr(stat[stat.rindex(b")") + 2])
 
 
-def huge_pages(pid: int, start: int) -> bool:
-    """Whether the mapping that holds the address `start` has transparent huge pages: one touch then fills 2 MiB."""
-    try:
-        text = Path(f"/proc/{pid}/smaps").read_text(errors="surrogateescape")
-    except OSError:
-        return False
-    for block in re.split(r"^(?=[0-9a-f]+-[0-9a-f]+ )", text, flags=re.MULTILINE)[1:]:
+def has_huge_pages(smaps: str, address: int) -> bool:
+    """Whether ``/proc/PID/smaps`` tells of transparent huge pages in the mapping that holds `address`."""
+    for block in re.split(r"^(?=[0-9a-f]+-[0-9a-f]+ )", smaps, flags=re.MULTILINE)[1:]:
         low, high = (int(part, 16) for part in block.split(None, 1)[0].split("-"))
-        if low <= start < high:
+        if low <= address < high:
             match = _HUGE_PAGES.search(block)
             return bool(match and match[1] != "0")
     return False
 
 
 class Memory:
-    """The memory of a process, as long as it has one. Bound to the program that it ran when this was made."""
+    """The memory of the program that a process runs now; by what is open, even when its first thread is gone."""
 
     def __init__(self, pid: int) -> None:
-        self._mem = os.open(f"/proc/{pid}/mem", os.O_RDONLY | os.O_CLOEXEC)
-        self._pagemap = os.open(f"/proc/{pid}/pagemap", os.O_RDONLY | os.O_CLOEXEC)
+        self._files: list[int] = []
+        self._mem, self._pagemap, self._maps, self._smaps = (
+            self._open(f"/proc/{pid}/{name}") for name in ("mem", "pagemap", "maps", "smaps")
+        )
+
+    def _open(self, path: str) -> int:
+        self._files.append(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+        return self._files[-1]
 
     def close(self) -> None:
         """Let go of it."""
-        os.close(self._mem)
-        os.close(self._pagemap)
+        while self._files:
+            os.close(self._files.pop())
+
+    def mappings(self) -> tuple[Mapping, ...]:
+        """What is mapped, lowest first; nothing when the last thread is gone."""
+        return parse_mappings(_read_again(self._maps))
+
+    def has_huge_pages(self, address: int) -> bool:
+        """Whether transparent huge pages are in the mapping that holds `address`: one touch then fills 2 MiB."""
+        return has_huge_pages(_read_again(self._smaps), address)
 
     def read(self, address: int, size: int) -> bytes:
         """Up to `size` bytes; fewer where the next page can't be read, none where the first can't."""
@@ -140,3 +150,8 @@ class Memory:
         entries = os.pread(self._pagemap, 8 * (last - first), 8 * first)
         page = entries[7::8].translate(_TOUCHED).find(1)
         return None if page < 0 else (first + page) * PAGE
+
+
+def _read_again(file: int) -> str:
+    os.lseek(file, 0, os.SEEK_SET)
+    return os.fsdecode(b"".join(iter(lambda: os.read(file, 1 << 16), b"")))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from pytest_cgosafe.watch import ptrace
+from pytest_cgosafe.watch import procfs, ptrace
 from pytest_cgosafe.watch.breakpoints import Breakpoints
 from pytest_cgosafe.watch.threads import StackKeeper, Thread
 
@@ -37,6 +37,12 @@ class Program:
     def loaded(self) -> bool:
         """Whether the launcher has become the program."""
         return self._keeper is not None
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether a thread is left that has not come to its end. One that just began may not have been seen yet."""
+        ending = {thread.tid for thread in self.threads.values() if thread.ending}
+        return not ending.issuperset(procfs.thread_ids(self.pid))
 
     def load(self) -> None:
         """Begin with a new image: the program has just been loaded by exec, with one thread left."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_cgosafe.watch.machine import this_machine
-from pytest_cgosafe.watch.procfs import PAGE, huge_pages, mappings, stack_limit
+from pytest_cgosafe.watch.procfs import PAGE, stack_limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,6 +50,11 @@ class Snapshot:
     start: int
     data: bytes
 
+    @property
+    def end(self) -> int:
+        """The address after the last byte."""
+        return self.start + len(self.data)
+
     def first_change(self, memory: Memory) -> int | None:
         """The lowest byte that differs by now, or None."""
         now = memory.read(self.start, len(self.data))
@@ -63,19 +68,19 @@ class Snapshot:
         return None
 
 
-def main_stack(pid: int, sp: int) -> StackRange | None:
+def main_stack(pid: int, memory: Memory, sp: int) -> StackRange | None:
     """The main thread's stack: it ends where ``[stack]`` ends, and the arguments and the environment are part of it."""
-    found = next((m for m in mappings(pid) if m.start <= sp < m.end), None)
+    found = next((m for m in memory.mappings() if m.start <= sp < m.end), None)
     if not found:
         return None
     limit = stack_limit(pid)
     return StackRange(found.end - limit if limit else found.start, found.end, limit)
 
 
-def grown(pid: int, stack: StackRange) -> StackRange:
+def grown(memory: Memory, stack: StackRange) -> StackRange:
     """The part of the main thread's `stack` that is mapped by now (the kernel maps more as it grows)."""
     low = stack.high
-    for mapping in reversed(mappings(pid)):
+    for mapping in reversed(memory.mappings()):
         if mapping.end == low and (stack.limit is None or mapping.end > stack.low):
             low = mapping.start  # mprotect may have split it
     return StackRange(low, stack.high, stack.limit)
@@ -120,16 +125,13 @@ def _musl(words: tuple[int, ...], sp: int, thread_pointer: int) -> Iterator[Stac
     for base, mapped, top, size, guard in rows:
         within = base <= thread_pointer <= base + mapped
         own = within and base + guard == top - size
-        lent = guard == 0 and (
-            within or base == 0
-        )  # the caller's memory; TLS may have a mapping of its own
+        # In memory of the caller's, TLS may have a mapping of its own.
+        lent = guard == 0 and (within or base == 0)
         if 0 < size < _LARGEST and top - size <= sp <= top and (own or lent):
             yield StackRange(top - size, top, size)
 
 
-def lowest_touched(
-    pid: int, memory: Memory, stack: StackRange, *, read_before: bool = False
-) -> Depth | None:
+def lowest_touched(memory: Memory, stack: StackRange, *, read_before: bool = False) -> Depth | None:
     """The lowest byte of `stack` ever touched; None where nothing was.
 
     With `read_before` a debugger may have read from the stack, which makes pages present: zeros tell nothing then.
@@ -142,11 +144,9 @@ def lowest_touched(
     first = _first_written(memory, start, stack.high)
     if first is not None and first < page + PAGE:
         return Depth(first)
-    if read_before or huge_pages(pid, start):
+    if read_before or memory.has_huge_pages(start):
         hidden = "a debugger's reading hides" if read_before else "huge pages hide"
-        return (
-            Depth(first, f"at least: {hidden} what was only cleared") if first is not None else None
-        )
+        return Depth(first, f"at least: {hidden} what was only cleared") if first else None
     # Touched, but with zeros only: a cleared buffer. How far into the page it reached can't be seen.
     return Depth(start, "to the page: the lowest one holds only zeros")
 
@@ -165,8 +165,6 @@ def _first_written(memory: Memory, start: int, end: int) -> int | None:
 
 def snapshot(memory: Memory, start: int, end: int) -> Snapshot | None:
     """What stands from `start` to `end` now; None where that is too much to keep."""
-    return (
-        Snapshot(start, memory.read(start, end - start))
-        if end - start <= _LARGEST_SNAPSHOT
-        else None
-    )
+    if end - start > _LARGEST_SNAPSHOT:
+        return None
+    return Snapshot(start, memory.read(start, end - start))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 _NO_STACK = "the C library did not make this thread: where its stack ends is not known"
 _UNREADABLE = "the thread was gone before its stack could be read"
 _RELEASED = "at least: the thread's end could not be seen, and gives the stack back"
+_REUSED = "at most: what used this memory before reached as far"
 _FIRST_FRAME = 256  # bytes below a new thread's sp that its creator may have written
 
 
@@ -31,6 +32,8 @@ class Thread:
     """The lowest byte of its stack that was written before the thread began, where that is below its first frame."""
     before: stacks.Snapshot | None = None
     """What stood there then."""
+    predecessor: int | None = None
+    """How deep earlier threads used the same memory."""
     deepest: stacks.Depth | None = None
     ending: bool = False
     """It runs no more code of the program; a main thread may stay so until the others end."""
@@ -68,6 +71,9 @@ class StackKeeper:
         """To be made when the program has just been loaded. Raises OSError when it is gone."""
         self._pid = pid
         self.memory = procfs.Memory(pid)
+        self._deepest: dict[
+            int, int
+        ] = {}  # by the top of a stack: the lowest byte that any thread used
         self.read_before = False
         """A debugger has looked at the program."""
 
@@ -79,35 +85,42 @@ class StackKeeper:
         """Find the stack of a thread at its first stop."""
         now = ptrace.registers(thread.tid)
         if thread.main:
-            thread.stack = stacks.main_stack(self._pid, now.sp)
+            thread.stack = stacks.main_stack(self._pid, self.memory, now.sp)
             return
         pointer = ptrace.thread_pointer(thread.tid, now)
         thread.stack = stacks.thread_stack(self.memory, now.sp, pointer)
         if thread.stack:
-            used = stacks.lowest_touched(self._pid, self.memory, thread.stack)
+            used = stacks.lowest_touched(self.memory, thread.stack)
             if used and used.address < now.sp - _FIRST_FRAME:
                 thread.used_from = used.address
                 thread.before = stacks.snapshot(self.memory, used.address, now.sp)
+                thread.predecessor = self._deepest.get(thread.stack.high)
 
     def measure(self, thread: Thread) -> None:
         """See how deep the thread's stack was used; never less deep than seen before."""
         thread.name = procfs.thread_name(self._pid, thread.tid) or thread.name
         if not thread.stack:
             return
-        mapped = stacks.grown(self._pid, thread.stack) if thread.main else thread.stack
-        depth = stacks.lowest_touched(self._pid, self.memory, mapped, read_before=self.read_before)
+        mapped = stacks.grown(self.memory, thread.stack) if thread.main else thread.stack
+        depth = stacks.lowest_touched(self.memory, mapped, read_before=self.read_before)
         if depth and thread.used_from is not None and depth.address >= thread.used_from:
             depth = self._since_begin(thread, depth)
         if depth and (not thread.deepest or depth.address < thread.deepest.address):
             thread.deepest = depth
+            earlier = self._deepest.get(mapped.high, depth.address)
+            self._deepest[mapped.high] = min(earlier, depth.address)
 
     def _since_begin(self, thread: Thread, depth: stacks.Depth) -> stacks.Depth:
         """How deep a stack was used that was not fresh when its thread began."""
         if not thread.before:
-            return stacks.Depth(
-                depth.address, "at most: an earlier use of the same memory reached as far"
-            )
+            return stacks.Depth(depth.address, _REUSED)
         changed = thread.before.first_change(self.memory)
-        return stacks.Depth(
-            thread.before.start + len(thread.before.data) if changed is None else changed
-        )
+        if changed is None:
+            changed = thread.before.end
+        # Threads that do the same write the same: what an earlier one left may have been written again unseen.
+        if (
+            thread.predecessor is not None
+            and max(thread.predecessor, thread.before.start) < changed
+        ):
+            return stacks.Depth(max(thread.predecessor, thread.before.start), _REUSED)
+        return stacks.Depth(changed)

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 _DESCENDANTS = Option.TRACE_FORK | Option.TRACE_VFORK | Option.TRACE_CLONE | Option.EXIT_KILL
 _PROGRAM = _DESCENDANTS | Option.TRACE_EXEC | Option.TRACE_EXIT
+_PREEMPTION = (
+    signal.SIGURG << 8 | 0x7F
+)  # a stop for the signal that the Go scheduler sends by the thousand
 _IDLE_STOPS = 256  # of one thread at the release breakpoint, until it costs more than it tells
 
 
@@ -84,7 +87,9 @@ class Tracer:
         if tid == 0:
             return False
         try:
-            if not os.WIFSTOPPED(status):
+            if status == _PREEMPTION and tid in self.program.threads:
+                ptrace.cont(tid, signal.SIGURG)
+            elif not os.WIFSTOPPED(status):
                 self._gone(tid, status)
             elif thread := self._known(tid):
                 self._stopped(thread, status >> 16, os.WSTOPSIG(status))
@@ -135,9 +140,6 @@ class Tracer:
             ptrace.listen(thread.tid)
 
     def _signal(self, thread: Thread, number: int) -> None:
-        if number == signal.SIGURG and not thread.resent:  # the Go scheduler's, by the thousand
-            ptrace.cont(thread.tid, number)
-            return
         info = ptrace.signal_info(thread.tid)
         if number in thread.resent:
             ptrace.set_signal_info(thread.tid, thread.resent.pop(number))
@@ -224,11 +226,7 @@ class Tracer:
             return
         registers = ptrace.registers(thread.tid)
         killed = ptrace.event_message(thread.tid) & 0x7F
-        if (
-            registers.syscall == this_machine().sys_exit
-            and not killed
-            and len(self.program.threads) > 1
-        ):
+        if registers.syscall == this_machine().sys_exit and not killed and self.program.goes_on:
             self.program.measure(thread)
             return
         self._told_end = True
