@@ -117,8 +117,8 @@ def _examine(command: list[str], request: dict[str, Any], subject: str) -> Pictu
 def _run_script(gdb: PopenSpawn, request: Path) -> str | None:
     """Runs the script; says what went wrong, if anything did."""
     statement = (
-        f"import sys; sys.path.append({ascii(str(_SCRIPTS))}); "
-        f"import inside_gdb.main; inside_gdb.main.run({ascii(str(request))})"
+        f"import sys; sys.path.append({str(_SCRIPTS)!a}); "
+        f"import inside_gdb.main; inside_gdb.main.run({str(request)!a})"
     )
     gdb.sendline(f"python {statement}")
     try:

@@ -44,6 +44,8 @@ class Arch:
     """Candidates, the newest Go first: what stands there decides."""
     cgocallback_saved_sp: int
     """Where cgocallback keeps the previous ``m.g0.sched.sp``, relative to its own stack pointer."""
+    cgocallback_return: int
+    """Where the return address from cgocallback into crosscall2 is, relative to the same."""
     crosscall2_saved: Mapping[str, int]
     """Where crosscall2 keeps C's callee-saved registers, relative to its stack pointer during the call."""
     crosscall2_sizes: tuple[int, ...]
@@ -66,6 +68,7 @@ AMD64 = Arch(
     callee_saved=("rbx", "rbp", "r12", "r13", "r14", "r15"),
     asmcgocall=(Slots(depth=0, goroutine=8, frame=16), Slots(depth=40, goroutine=48, frame=64)),
     cgocallback_saved_sp=0,
+    cgocallback_return=0x20,
     crosscall2_saved={"rbx": 0x18, "r12": 0x20, "r13": 0x28, "r14": 0x30, "r15": 0x38},
     # From Go 1.27 on the assembler adds a push of rbp in front: rbp is always right below the return address.
     crosscall2_sizes=(0x50, 0x58),
@@ -83,6 +86,7 @@ ARM64 = Arch(
     callee_saved=tuple(f"x{number}" for number in range(19, 30)),
     asmcgocall=(Slots(depth=8, goroutine=0, frame=16),),
     cgocallback_saved_sp=16,
+    cgocallback_return=0,
     crosscall2_saved={f"x{number}": 8 * (number - 15) for number in range(19, 29)},
     crosscall2_sizes=(8 * 24,),
     siginfo=0,

@@ -42,6 +42,8 @@ class Lost:
     """The frames go on elsewhere, but where could not be told."""
 
     reason: str
+    same_stack: bool = False
+    """Earlier frames stand further up on this same stack: gdb's next frame is the right one to go on with."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,17 @@ class Boundaries:
     def signal_of(self, frame: gdb.Frame) -> dict[str, Any] | None:
         """The signal that the kernel's signal frame `frame` was built for."""
         return siginfo.at(self._sp(frame) + self.arch.siginfo)
+
+    def general_registers(self, frame: gdb.Frame) -> list[dict[str, Any]]:
+        """The general registers as they are in `frame`, those that are known there."""
+        found = []
+        for name in self.arch.registers:
+            try:
+                value = int(frame.read_register(name)) & _MASK
+            except (gdb.error, ValueError):
+                continue
+            found.append({"name": name, "value": value})
+        return found
 
     def interrupted(self, frame: gdb.Frame) -> Start:
         """`frame`, which was not calling but was interrupted at its very pc.
@@ -230,12 +243,13 @@ class Boundaries:
         if self.stack_kind(sp) != GOROUTINE:
             return None
         at = self._g0_sp
-        saved = memory.word(at + self.arch.cgocallback_saved_sp) if at else None
-        if saved is None or self.stack_kind(at) == GOROUTINE or not self._mappings.at(at):
+        back = memory.word(at + self.arch.cgocallback_return) if at else None
+        if not back or function_at(back - 1) != "crosscall2":
             return Lost(
-                "the thread stack that called Go could not be found: the runtime has reset m.g0.sched.sp"
+                "the runtime has given up the thread stack of the C code that called Go",
+                same_stack=True,
             )
-        self._g0_sp = saved
+        self._g0_sp = memory.word(at + self.arch.cgocallback_saved_sp) or 0
         return self._same_function(frame.pc(), at)
 
     def _crosscall2(

@@ -11,8 +11,16 @@ from typing import Any
 
 import gdb
 
-from . import describe
+from . import describe, memory
 
+# The runtime's functions that end a program, and the argument that says why (runtime/panic.go).
+_DEATHS = {
+    "runtime.gopanic": ("e", "Go panic"),
+    "runtime.throw": ("s", "Go fatal error"),
+    "runtime.fatal": ("s", "Go fatal error"),
+}
+_KIND_OFFSET, _KIND_MASK, _KIND_STRING = 23, 31, 24  # internal/abi/type.go: Type.Kind_
+_MAX_TEXT = 1 << 16
 _MAX_C_FRAMES = 8
 _MAX_GO_FRAMES = 12
 
@@ -60,9 +68,14 @@ class Evidence:
     handled: dict[str, Any] | None = None
     """The signal that Go's own handler is at work on, where it is."""
 
-    def restart(self, handled: dict[str, Any] | None) -> None:
+    registers: list[dict[str, Any]] | None = None
+    """The registers at the fault, where Go's handler is at work on it."""
+    death: str | None = None
+    """How Go's runtime ends the program, in its own words as far as its frames keep them."""
+
+    def restart(self, handled: dict[str, Any] | None, registers: list[dict[str, Any]]) -> None:
         """Forgets what Go's handler of the signal `handled` held: what it interrupted comes next."""
-        self.handled = handled
+        self.handled, self.registers = handled, registers
         self.pointers, self.maps = [], []
         self.first, self._go_frames = self._frames, 0
 
@@ -78,6 +91,8 @@ class Evidence:
         self._frames += 1
         if name is None:
             return
+        if name in _DEATHS and self.death is None:
+            self.death = _death(frame, name)
         if language == "c" and not self._go_frames and number < self.first + _MAX_C_FRAMES:
             self.pointers += _pointers(frame, name, number)
         elif (
@@ -89,6 +104,23 @@ class Evidence:
             if self.caller is None and "._Cfunc_" not in name:
                 self.caller = (name, *place)
             self.maps += _maps(frame, name, place)
+
+
+def _death(frame: gdb.Frame, function: str) -> str | None:
+    argument, text = _DEATHS[function]
+    try:
+        value = frame.read_var(argument)
+        if function == "runtime.gopanic":
+            kind = memory.read(int(value["_type"]) + _KIND_OFFSET, 1)
+            if kind is None or kind[0] & _KIND_MASK != _KIND_STRING:
+                return text
+            at, length = memory.words(int(value["data"]), 2)
+        else:
+            at, length = int(value["str"]), int(value["len"])
+    except (gdb.error, ValueError, RuntimeError):
+        return text
+    said = memory.read(at, length) if 0 < length < _MAX_TEXT else None
+    return f"{text}: {said.decode(errors='replace')}" if said else text
 
 
 def _pointers(frame: gdb.Frame, function: str, number: int) -> list[Pointer]:

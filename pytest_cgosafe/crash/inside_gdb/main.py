@@ -16,7 +16,6 @@ from .goruntime import Goroutine, GoRuntime
 from .walker import Walker
 
 _WORDS = 20
-_MASK = 0xFFFF_FFFF_FFFF_FFFF
 _MAX_THREADS_SEARCHED = 64
 _FAULTS = {"SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGTRAP", "SIGSYS"}
 
@@ -56,14 +55,14 @@ class _Look:
     """One thread, looked at."""
 
     tid: int
-    pc: int
-    sp: int
     boundaries: Boundaries
     walker: Walker
 
     @property
     def goroutine(self) -> Goroutine | None:
-        return self.boundaries.goroutine
+        """The goroutine whose frames were met; a thread may hold one that it has not run."""
+        met = any(frame["stack"] == "goroutine" for frame in self.walker.trace.frames)
+        return self.boundaries.goroutine if met else None
 
     @property
     def handled(self) -> dict[str, Any] | None:
@@ -117,13 +116,11 @@ class _Examination:
     def _look(self, thread: gdb.InferiorThread) -> _Look:
         thread.switch()
         tid = thread.ptid[1]
-        frame = gdb.newest_frame()
-        pc, sp = frame.pc(), int(frame.read_register(self._arch.sp))
         machine = self._runtime.machine_of_thread(tid)
         boundaries = Boundaries(self._arch, self._mappings, self._runtime, machine)
         walker = Walker(boundaries, full=self._request["full"])
         walker.walk()
-        return _Look(tid, pc, sp, boundaries, walker)
+        return _Look(tid, boundaries, walker)
 
     def _search_fault(self) -> _Look | None:
         """The thread that met a fault: GOTRACEBACK=crash sends SIGQUIT and SIGABRT to others after it."""
@@ -134,15 +131,12 @@ class _Examination:
         return None
 
     def _tell(self, look: _Look, signal: dict[str, Any] | None) -> None:
-        frame = gdb.newest_frame()
-        registers = [
-            {"name": name, "value": int(frame.read_register(name)) & _MASK}
-            for name in self._arch.registers
-        ]
         trace, evidence = look.walker.trace, look.walker.evidence
+        registers = evidence.registers or look.boundaries.general_registers(gdb.newest_frame())
+        sp = next(r["value"] for r in registers if r["name"] == self._arch.sp)
         self._answer.put(
             registers=registers,
-            words=memory.words(look.sp, _WORDS),
+            words=memory.words(sp, _WORDS),
             signal=signal,
             backtrace=look.backtrace(),
             recursion=trace.cycle,
@@ -158,8 +152,10 @@ class _Examination:
         overflow = causes.goroutine_overflow(
             trace, goroutine.hi - goroutine.lo if goroutine else None
         )
-        if overflow or not signal or evidence.first >= len(trace.frames):
-            return overflow
+        if overflow or evidence.death:
+            return overflow or evidence.death
+        if not signal or evidence.first >= len(trace.frames):
+            return None
         fault = trace.frames[evidence.first]
         return causes.explain(
             causes.Facts(

@@ -140,11 +140,15 @@ class Walker:
         name = describe.function_name(frame)
         step = self._boundaries.cross(frame, name, caller)
         if isinstance(step, Lost):
+            if step.same_stack:
+                self.trace.gap(step.reason)
+                return None
             return self._lost(step.reason, frame) or End()
         if step is not None:
             return step
         if frame.type() == gdb.SIGTRAMP_FRAME and self.trace.handled_by_go():
-            self.evidence.restart(self._boundaries.signal_of(frame))
+            registers = self._boundaries.general_registers(caller) if caller else []
+            self.evidence.restart(self._boundaries.signal_of(frame), registers)
         if name in _ENDS and frame.type() != gdb.INLINE_FRAME:
             return End()
         if name in _INJECTED and caller is not None:
@@ -215,7 +219,7 @@ class Walker:
             language=language,
             file=file,
             line=line,
-            size=self._size(sp, caller),
+            size=None if frame.type() == gdb.SIGTRAMP_FRAME else self._size(sp, caller),
             args=describe.arguments(frame),
             variables=describe.local_variables(frame) if self._full else [],
         )
