@@ -218,7 +218,7 @@ class Boundaries:
             if not depth or address is None:
                 continue
             if address == 0:
-                if sp <= depth < sp + 4096:
+                if (depth - slots.frame) & ~15 == sp:
                     return self._same_function(pc, depth)
                 continue
             goroutine = self._runtime.goroutine(address)

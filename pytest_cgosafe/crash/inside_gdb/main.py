@@ -152,11 +152,12 @@ class _Examination:
         overflow = causes.goroutine_overflow(
             trace, goroutine.hi - goroutine.lo if goroutine else None
         )
-        if overflow or evidence.death:
+        fault = next(iter(trace.frames[evidence.first :]), None)
+        in_go = fault is not None and look.boundaries.in_go_text(fault["pc"])
+        if overflow or fault is None or (evidence.death and (in_go or not signal)):
             return overflow or evidence.death
-        if not signal or evidence.first >= len(trace.frames):
+        if not signal:
             return None
-        fault = trace.frames[evidence.first]
         return causes.explain(
             causes.Facts(
                 tid=look.tid,
@@ -165,7 +166,7 @@ class _Examination:
                 address=signal["address"],
                 pc=fault["pc"],
                 sp=fault["sp"],
-                in_go=look.boundaries.in_go_text(fault["pc"]),
+                in_go=in_go,
                 trace=trace,
                 evidence=evidence,
                 mappings=self._mappings,
