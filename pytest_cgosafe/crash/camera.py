@@ -11,7 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from pytest_cgosafe.crash.gostate import find_go
+from pytest_cgosafe.crash.gostate import GoFinder
 from pytest_cgosafe.errors import DebuggerError
 from pytest_cgosafe.results import Hang
 from pytest_cgosafe.watch.procfs import Memory
@@ -56,7 +56,7 @@ class Camera:
 
     def __init__(self, program: Elf | None, take: Callable[[Stop], Picture]) -> None:
         """`program` is the executable's symbols, `take` has a look with a debugger (every thread for a TIMEOUT)."""
-        self._program = program
+        self._finder = GoFinder(program)
         self._take = take
         self._suspect: Shot | None = None
         self._raised: set[str] = set()
@@ -78,7 +78,7 @@ class Camera:
         if stop.reason is StopReason.TIMEOUT:
             return True
         with closing(Memory(stop.pid)) as memory:
-            go = find_go(stop.pid, memory, self._program)
+            go = self._finder.find(stop.pid, memory)
             if stop.reason is StopReason.EXIT:
                 self._down_at_exit = (go.panicking if go else False) or self._in_handler(
                     stop, memory
@@ -212,6 +212,6 @@ def _handles(fault: Stop, now: Stop, memory: Memory) -> bool:
 
     sp and pc are neighbours in the frame on amd64 (rsp, rip) and on arm64 (the kernel's asm/sigcontext.h).
     """
-    if fault.tid != now.tid or fault.reason is not StopReason.SIGNAL:
+    if fault.tid != now.tid or fault.reason is not StopReason.SIGNAL or fault.sp == now.sp:
         return False
     return struct.pack("<QQ", fault.sp, fault.pc) in memory.read(now.sp, _HANDLER_DEPTH)

@@ -33,19 +33,54 @@ class GoThread:
     """The stack of the goroutine that the thread is running; empty where it runs none."""
 
 
-@dataclass(frozen=True)
+class GoImage:
+    """What is looked up once in the file that holds the Go runtime: symbols and struct layouts, as linked."""
+
+    def __init__(self, elf: Elf) -> None:
+        self.elf = elf
+
+    @cached_property
+    def text(self) -> range | None:
+        """The code that the Go linker laid out; None where the symbols are stripped."""
+        return self.elf.go_text
+
+    @cached_property
+    def panicking(self) -> int | None:
+        """The address of the runtime's count of threads that are printing a last report."""
+        return self._address("runtime.panicking")
+
+    @cached_property
+    def allm(self) -> int | None:
+        """The address of the head of the runtime's list of threads."""
+        return self._address("runtime.allm")
+
+    @cached_property
+    def m(self) -> Mapping[str, int]:
+        """The offsets of the fields of a thread."""
+        return field_offsets(self.elf.path, "runtime.m")
+
+    @cached_property
+    def g(self) -> Mapping[str, int]:
+        """The offsets of the fields of a goroutine."""
+        return field_offsets(self.elf.path, "runtime.g")
+
+    def _address(self, name: str) -> int | None:
+        symbol = self.elf.symbol(name)
+        return symbol.address if symbol else None
+
+
+@dataclass(frozen=True, slots=True)
 class GoState:
-    """The Go part of a process, in the program itself or in a library that it loaded."""
+    """The Go part of a stopped process."""
 
     memory: Memory
-    elf: Elf
+    image: GoImage
     bias: int
     """What to add to addresses as linked."""
 
     def is_go_code(self, pc: int) -> bool | None:
         """Whether `pc` lies in code that the Go linker laid out; None where the symbols are stripped."""
-        text = self.elf.go_text
-        return None if text is None else pc - self.bias in text
+        return None if self.image.text is None else pc - self.bias in self.image.text
 
     @property
     def panicking(self) -> bool | None:
@@ -54,36 +89,25 @@ class GoState:
         True to the end when a signal killed the program; a panic or a fatal error counts itself off before it exits
         (`dopanic_m` in panic.go).
         """
-        symbol = self.elf.symbol("runtime.panicking")
-        count = self._number(symbol.address + self.bias, "<I") if symbol else None
+        address = self.image.panicking
+        count = None if address is None else self._number(address + self.bias, "<I")
         return None if count is None else count != 0
 
     def thread(self, tid: int) -> GoThread | None:
         """The thread, or None: the runtime doesn't know it, or where it keeps what it knows can't be found out."""
         m = self._find_m(tid)
-        curg = m and self._field(m, "curg")
-        calls = m and self._field(m, "ncgo", "<i")
-        extra = m and self._field(m, "isextra", "<B")  # made for a thread that C created
+        if m is None:
+            return None
+        curg, calls = self._field(m, "curg"), self._field(m, "ncgo", "<i")
+        extra = self._field(m, "isextra", "<B")  # made for a thread that C created
         if curg is None or calls is None or extra is None:
             return None
         stack = self._stack(curg)
-        return (
-            None
-            if stack is None
-            else GoThread(in_callback=calls > 0 or extra != 0, goroutine_stack=stack)
-        )
-
-    @cached_property
-    def _m(self) -> Mapping[str, int]:
-        return field_offsets(self.elf.path, "runtime.m")
-
-    @cached_property
-    def _g(self) -> Mapping[str, int]:
-        return field_offsets(self.elf.path, "runtime.g")
+        return None if stack is None else GoThread(calls > 0 or extra != 0, stack)
 
     def _find_m(self, tid: int) -> int | None:
-        symbol = self.elf.symbol("runtime.allm")
-        m = self._number(symbol.address + self.bias) if symbol else None
+        head = self.image.allm
+        m = None if head is None else self._number(head + self.bias)
         for _ in range(_MOST_THREADS):
             if not m or self._field(m, "procid") == tid:
                 break
@@ -93,12 +117,12 @@ class GoState:
     def _stack(self, g: int) -> range | None:
         if not g:
             return range(0)
-        at = self._g.get("stack")
+        at = self.image.g.get("stack")
         low, high = (None, None) if at is None else (self._number(g + at), self._number(g + at + 8))
         return None if low is None or high is None else range(low, high)
 
     def _field(self, m: int, name: str, form: str = "<Q") -> int | None:
-        offset = self._m.get(name)
+        offset = self.image.m.get(name)
         return None if offset is None else self._number(m + offset, form)
 
     def _number(self, address: int, form: str = "<Q") -> int | None:
@@ -106,14 +130,31 @@ class GoState:
         return int(struct.unpack(form, raw)[0]) if len(raw) == struct.calcsize(form) else None
 
 
-def find_go(pid: int, memory: Memory, program: Elf | None) -> GoState | None:
-    """The Go part of process `pid`, whose executable is `program`; None where there is none, or none yet."""
-    if program and program.is_go:
-        entry = procfs.entry_point(pid)
-        return None if entry is None else GoState(memory, program, entry - program.entry)
+class GoFinder:
+    """Finds the Go part of one program: its executable, or a library that it loads sooner or later."""
+
+    def __init__(self, program: Elf | None) -> None:
+        self._program = GoImage(program) if program and program.is_go else None
+        self._library: tuple[GoImage, int] | None = None
+
+    def find(self, pid: int, memory: Memory) -> GoState | None:
+        """The Go part of process `pid`, or None where there is none, or none yet."""
+        if self._program:
+            entry = procfs.entry_point(pid)
+            return (
+                None
+                if entry is None
+                else GoState(memory, self._program, entry - self._program.elf.entry)
+            )
+        if self._library is None:
+            self._library = _find_library(pid)
+        return GoState(memory, *self._library) if self._library else None
+
+
+def _find_library(pid: int) -> tuple[GoImage, int] | None:
     for mapping in procfs.mappings(pid):
         if mapping.offset == 0 and mapping.path.startswith("/") and ".so" in mapping.path:
             library = read_elf(Path(mapping.path))
             if library and library.is_go:
-                return GoState(memory, library, mapping.start)
+                return GoImage(library), mapping.start
     return None

@@ -39,7 +39,7 @@ _KINDS = {
     "slice": CrossingKind.SLICE,
     "string": CrossingKind.STRING,
 }  # "pointer", "unsafe pointer" and "struct" are pointers to this project
-_EXPORTED = re.compile(r"_cgoexp_[0-9a-f]{12}_")
+_EXPORTED = re.compile(r"_cgoexp_[0-9a-f]{12}_(\w+)")
 _C_CALL = re.compile(r"\bC\.(\w+)\(")
 _C_TYPE = re.compile(
     r"u?(?:char|short|int|long|longlong)|schar|float|double|\w+_t|(?:struct|union|enum|sizeof)_\w+"
@@ -57,7 +57,7 @@ def crossing_from_report(report: GoReport) -> Crossing | None:
     if report.kind is ReportKind.PANIC and (found := _ARGUMENT.fullmatch(text)):
         return _argument(found["kind"], frames)
     if report.kind is ReportKind.PANIC and (found := _RESULT.fullmatch(text)):
-        return _result(found["kind"], frames)
+        return _result(found["kind"], found["function"], frames)
     if report.kind is ReportKind.FATAL and _WRITE.fullmatch(text):
         return _write(frames, report.details)
     return None
@@ -69,15 +69,10 @@ def _argument(word: str | None, frames: Sequence[Frame]) -> Crossing:
     return _crossing(word, site, _function_called_at(site), message if word else message + _UNNAMED)
 
 
-def _result(word: str | None, frames: Sequence[Frame]) -> Crossing:
-    exported = next(
-        (f.function for f in frames if f.function and _EXPORTED.match(f.function)), None
-    )
-    who = (
-        f"the exported Go function {_EXPORTED.sub('', exported)}"
-        if exported
-        else "an exported Go function"
-    )
+def _result(word: str | None, function: str | None, frames: Sequence[Frame]) -> Crossing:
+    stubs = (_EXPORTED.fullmatch(frame.function or "") for frame in frames)
+    function = function or next((stub[1] for stub in stubs if stub), None)
+    who = f"the exported Go function {function}" if function else "an exported Go function"
     message = f"{who} returns to C an unpinned Go {word or 'pointer'}, or what points to one"
     site = next(user_frames(frames), None)
     return _crossing(
@@ -90,7 +85,7 @@ def _write(frames: Sequence[Frame], details: Sequence[str]) -> Crossing:
     if writer and _EXPORTED.match(
         writer.function or ""
     ):  # the stub writes the result to where C reads it
-        return _result(None, frames)
+        return _result(None, None, frames)
     addresses = "".join(f": {line}" for line in details if line.startswith("write of "))
     message = f"an unpinned Go pointer is stored in memory that is not Go's{addresses}"
     return _crossing(None, next(user_frames(frames), None), None, message)

@@ -1,0 +1,81 @@
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "_cgo_export.h"
+
+static sigjmp_buf safe;
+
+static void jump_away(int signal) { siglongjmp(safe, signal); }
+static void leave(int signal) { _exit(40 + signal); }
+static void leave_deep(int signal) {
+  volatile char room[40000];
+  memset((char *)room, signal, sizeof room);
+  exit(40 + signal);
+}
+static void give_up(int signal) {
+  (void)signal;
+  abort();
+}
+static void raise_again(int number) {
+  signal(number, SIG_DFL);
+  raise(number);
+}
+static void put_back(int number) { signal(number, SIG_DFL); }
+
+static void install(void (*handler)(int)) {
+  struct sigaction action = {.sa_handler = handler, .sa_flags = SA_ONSTACK | SA_NODEFER};
+  sigaction(SIGSEGV, &action, NULL);
+}
+
+__attribute__((noinline)) void poke(volatile int *p) { *p = 1; }
+__attribute__((noinline)) void poke_elsewhere(volatile int *p) { *p = 2; }
+
+void survive(int times) {
+  install(jump_away);
+  for (volatile int i = 0; i < times; i++) {
+    if (sigsetjmp(safe, 1) == 0) poke((int *)8);
+  }
+}
+
+void die_later(int times) {
+  survive(times);
+  install((void (*)(int))SIG_DFL);
+  poke_elsewhere((int *)16);
+}
+
+void handled_by(int how) {
+  void (*handlers[])(int) = {leave, leave_deep, give_up, raise_again, put_back};
+  install(handlers[how]);
+  poke((int *)8);
+}
+
+static void *fault(void *unused) {
+  poke((int *)24);
+  return unused;
+}
+
+void fault_on_own_thread(void) {
+  pthread_t thread;
+  pthread_create(&thread, NULL, fault, NULL);
+  pthread_join(thread, NULL);
+}
+
+static void *enter_go(void *unused) {
+  goPanic(1);
+  return unused;
+}
+
+void panic_on_own_thread(void) {
+  pthread_t thread;
+  pthread_create(&thread, NULL, enter_go, NULL);
+  pthread_join(thread, NULL);
+}
+
+void call_go(int how) { goPanic(how); }
+void call_go_nil(void) { goNil(); }
