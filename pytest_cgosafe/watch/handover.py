@@ -100,9 +100,11 @@ class Handover:
         self._tracer.handover = self
 
     def _all_stopped(self) -> bool:
-        return all(
-            thread.in_group_stop or thread.ending for thread in self._program.threads.values()
-        )
+        threads = self._program.threads
+        if not all(thread.in_group_stop or thread.ending for thread in threads.values()):
+            return False
+        # A thread that has just been made may not have reported yet.
+        return all(tid in threads for tid in procfs.thread_ids(self._program.pid))
 
     def _at_a_thread(self) -> Stop | None:
         for tid in self._program.threads:
@@ -142,14 +144,13 @@ class Handover:
         """Trace every thread again and wait for all to report."""
         for thread in self._program.threads.values():
             thread.in_group_stop = thread.armed = False
-        try:
-            for tid in procfs.thread_ids(self._program.pid):
-                with suppress(ProcessLookupError):
-                    ptrace.seize(tid, self._tracer.options)
-        except OSError as error:
-            self._program.note(
-                f"the program could not be taken back from the debugger: {error.strerror}"
-            )
+        for tid in procfs.thread_ids(self._program.pid):
+            try:
+                ptrace.seize(tid, self._tracer.options)
+            except ProcessLookupError:
+                pass
+            except OSError as error:
+                self._program.note(f"a thread could not be taken back: {error.strerror or error}")
         self._wait(self._all_stopped)
 
     def _thaw(self) -> None:
@@ -169,4 +170,6 @@ class Handover:
             if thread.in_group_stop:
                 thread.in_group_stop = False
                 with suppress(ProcessLookupError):
+                    if thread.tid == self._stop.tid and self._stop.breakpoint:
+                        ptrace.pass_breakpoint(thread.tid, by=True)
                     ptrace.cont(thread.tid)

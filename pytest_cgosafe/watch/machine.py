@@ -33,7 +33,7 @@ class Machine:
     flags: int
     """The register that holds `resume_flag`."""
     resume_flag: int
-    """Set by the kernel when an execution breakpoint was hit, so that it does not hit again; 0: there is none."""
+    """Set by the kernel when an execution breakpoint was hit, so that it is passed then; 0: there is none."""
     pthread_span: range
     """Where ``struct pthread`` of glibc and musl lies, in bytes from the thread pointer."""
 

@@ -174,12 +174,12 @@ def thread_pointer(tid: int, general: Registers) -> int:
     return general.words[number] if number is not None else _register_set(tid, _NT_ARM_TLS, 1)[0]
 
 
-def hit_again(tid: int) -> None:
-    """Undo the kernel's stepping over the hardware breakpoint that just stopped the thread."""
+def pass_breakpoint(tid: int, *, by: bool) -> None:
+    """Whether a thread that stands at a hardware breakpoint passes by it, or is stopped by it (again)."""
     now = registers(tid)
-    if now.machine.resume_flag:
-        words = list(now.words)
-        words[now.machine.flags] &= ~now.machine.resume_flag
+    flag, words = now.machine.resume_flag, list(now.words)
+    words[now.machine.flags] = words[now.machine.flags] & ~flag | (flag if by else 0)
+    if flag:
         _set_register_set(tid, _NT_PRSTATUS, struct.pack(f"<{len(words)}Q", *words))
 
 

@@ -41,8 +41,6 @@ class Thread:
     """It reported a group-stop, and has not been let go since."""
     idle_stops: int = 0
     """Stops at the release breakpoint that had nothing to do with its stack."""
-    examined_at: tuple[int, int] | None = None
-    """The pc and sp of the breakpoint that the observer saw last: it may be hit again on the way out."""
     resent: dict[int, bytes] = field(default_factory=dict)
     """Signals queued to it again, with the siginfo_t that they really have."""
 

@@ -176,11 +176,10 @@ class Tracer:
         elif name is None:
             return False  # the program's own
         elif self.handover:
-            ptrace.hit_again(thread.tid)
-        elif thread.examined_at != (registers.pc, registers.sp):
+            ptrace.pass_breakpoint(thread.tid, by=False)
+        else:
             stop = self._stop(thread, StopReason.BREAKPOINT, registers, name)
             if self.wants(stop):
-                thread.examined_at = (registers.pc, registers.sp)
                 Handover(self, stop).run(thread)
                 return True
         ptrace.cont(thread.tid)

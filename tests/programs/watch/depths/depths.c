@@ -1,5 +1,6 @@
 // Recurses on stacks of every kind and tells the truth about each: "NAME TID USED" per line, USED being the bytes from
-// the top of the stack, as pthread_getattr_np(3) has it, down to the lowest local variable.
+// the top of the stack down to the lowest local variable. The top is as pthread_getattr_np(3) has it, but for the main
+// thread: there it leaves out pages of arguments and environment, which count for the kernel's limit.
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <stdint.h>
@@ -20,19 +21,31 @@ __attribute__((noinline)) static long recurse(int levels) {
   return levels > 0 ? recurse(levels - 1) + local[3] : local[5];
 }
 
+static char *main_top(void) {
+  char line[512];
+  unsigned long top = 0;
+  FILE *maps = fopen("/proc/self/maps", "r");
+  while (fgets(line, sizeof line, maps))
+    if (strstr(line, "[stack]")) sscanf(line, "%*x-%lx", &top);
+  fclose(maps);
+  return (char *)top;
+}
+
 static void *measured(void *name) {
   pthread_attr_t attributes;
   void *start;
+  char *top;
   size_t size;
   char line[128];
   int length;
   pthread_getattr_np(pthread_self(), &attributes);
   pthread_attr_getstack(&attributes, &start, &size);
   pthread_attr_destroy(&attributes);
+  top = syscall(SYS_gettid) == getpid() ? main_top() : (char *)start + size;
   pthread_mutex_lock(&telling);
   length = snprintf(line, sizeof line, "%s %ld ", (char *)name, syscall(SYS_gettid));
   recurse(depth);
-  length += snprintf(line + length, sizeof line - length, "%ld\n", (long)((char *)start + size - lowest));
+  length += snprintf(line + length, sizeof line - length, "%ld\n", (long)(top - lowest));
   if (write(1, line, length) != length) abort();
   pthread_mutex_unlock(&telling);
   return NULL;

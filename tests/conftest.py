@@ -1,0 +1,63 @@
+"""Builds the programs under ``tests/programs``, each once per session, also when pytest-xdist runs several workers."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+PROGRAMS = Path(__file__).parent / "programs"
+
+Build = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of built programs, shared by all workers of a session."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+    directory = shared / "programs"
+    directory.mkdir(exist_ok=True)
+    return directory
+
+
+def build_once(
+    directory: Path, command: tuple[str, ...], env: Mapping[str, str], cwd: Path
+) -> Path:
+    """What `command` (which ends in ``-o``) builds; a second caller waits for the first one and takes its result."""
+    key = hashlib.sha256(repr((command, sorted(env.items()), cwd)).encode()).hexdigest()[:12]
+    target = directory / key / cwd.name
+    with (directory / f"{key}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not target.exists():
+            target.parent.mkdir(exist_ok=True)
+            subprocess.run((*command, str(target)), check=True, cwd=cwd, env={**os.environ, **env})
+    return target
+
+
+@pytest.fixture(scope="session")
+def program(built: Path) -> Build:
+    """Builds the Go program ``tests/programs/NAME`` with the plain go command."""
+
+    def build(name: str, *flags: str, **env: str) -> Path:
+        return build_once(built, ("go", "build", *flags, "-o"), env, PROGRAMS / name)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def c_program(built: Path) -> Build:
+    """Builds the C program ``tests/programs/NAME``."""
+
+    def build(name: str, *flags: str) -> Path:
+        sources = tuple(str(path) for path in sorted((PROGRAMS / name).glob("*.c")))
+        return build_once(
+            built, ("gcc", "-g", "-pthread", *flags, *sources, "-o"), {}, PROGRAMS / name
+        )
+
+    return build

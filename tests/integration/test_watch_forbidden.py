@@ -1,0 +1,66 @@
+"""Watching where ptrace(2) is forbidden: under a seccomp filter like a container's."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from pytest_cgosafe.watch.probe import ptrace_forbidden
+from tests.integration.watching import gone
+
+Build = Callable[..., Path]
+
+_WATCH = """
+import json, sys
+from pytest_cgosafe.watch.probe import ptrace_forbidden
+from tests.integration.watching import run
+watched = run(*sys.argv[2:], timeout=float(sys.argv[1]))
+print(json.dumps([watched.exit.code, watched.exit.signal, watched.exit.timed_out, watched.stdout, len(watched.stacks),
+                  watched.notes, ptrace_forbidden()]))
+"""
+
+
+def run_forbidden(c_program: Build, timeout: float, *command: str) -> list[object]:
+    """Watch `command` in a Python that must not use ptrace."""
+    python = (sys.executable, "-c", _WATCH, str(timeout), *command)
+    done = subprocess.run(
+        [c_program("watch/noptrace"), *python],
+        capture_output=True,
+        check=True,
+        text=True,
+        timeout=60,
+    )
+    return list(json.loads(done.stdout))
+
+
+def test_a_program_runs_and_the_result_says_what_is_missing(c_program: Build) -> None:
+    code, name, timed_out, stdout, stacks, notes, reason = run_forbidden(
+        c_program, 60, "/bin/sh", "-c", "echo ran; exit 3"
+    )
+    assert (code, name, timed_out, stdout, stacks) == (3, None, False, "ran\n", 0)
+    assert "seccomp" in str(notes)
+    assert "seccomp" in str(reason)
+
+
+def test_the_whole_session_dies_when_the_time_is_up(c_program: Build) -> None:
+    behave = c_program("watch/behave")
+    command = f"{behave} waiting & echo $!; exec {behave} stubborn"
+    _, name, timed_out, stdout, *_ = run_forbidden(c_program, 1, "/bin/sh", "-c", command)
+    assert (name, timed_out) == ("SIGKILL", True)
+    assert gone(int(str(stdout).split()[0]))
+
+
+def test_a_background_process_does_not_outlive_the_run(c_program: Build) -> None:
+    behave = c_program("watch/behave")
+    code, _, _, stdout, *_ = run_forbidden(
+        c_program, 60, "/bin/sh", "-c", f"{behave} waiting & echo $!"
+    )
+    assert code == 0
+    assert gone(int(str(stdout)))
+
+
+def test_ptrace_is_not_forbidden_where_it_works() -> None:
+    assert ptrace_forbidden() is None
