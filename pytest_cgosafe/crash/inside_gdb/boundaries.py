@@ -222,7 +222,7 @@ class Boundaries:
                     return self._same_function(pc, depth)
                 continue
             goroutine = self._runtime.goroutine(address)
-            if goroutine and 0 < depth < goroutine.hi - goroutine.lo:
+            if goroutine and self._is_left_at(goroutine, depth):
                 self._goroutine = goroutine
                 if self.machine is None:
                     self._adopt(goroutine)
@@ -230,6 +230,15 @@ class Boundaries:
         return Lost(
             "the goroutine that called C could not be found where runtime.asmcgocall keeps it"
         )
+
+    def _is_left_at(self, goroutine: Goroutine, depth: int) -> bool:
+        """Whether `goroutine` is the one that the thread runs, and called C `depth` bytes down its stack."""
+        if not 0 < depth < goroutine.hi - goroutine.lo:
+            return False
+        if self.machine and self.machine.curg:
+            return goroutine.address == self.machine.curg.address
+        # There stand the saved frame pointer, then the return address into Go.
+        return self.is_code(memory.word(goroutine.hi - depth + 8) or 0)
 
     def _adopt(self, goroutine: Goroutine) -> None:
         """Takes the m from the goroutine, where the program has no debug information to find it by thread."""
