@@ -1,4 +1,4 @@
-"""`make demo`: the example project's tests, then what the reports of its known-bad programs look like."""
+"""`make demo`: the example project under watch, its tests, and the reports of its known-bad programs."""
 
 from __future__ import annotations
 
@@ -27,6 +27,13 @@ def pytest(*words: str) -> tuple[int, str]:
     return run.returncode, line
 
 
+def cgosafe(*words: str) -> int:
+    """Run the command in the example project. Returns its exit status."""
+    print(f"\n$ cgosafe {' '.join(words)}", flush=True)
+    command = [sys.executable, "-m", "pytest_cgosafe", *words]
+    return subprocess.run(command, cwd=EXAMPLE, check=False).returncode
+
+
 def known_bad() -> list[str]:
     """What each known-bad program does, in the first sentence of its doc comment."""
     texts = [path.read_text() for path in sorted(EXAMPLE.glob("bad/*/main.go"))]
@@ -35,14 +42,16 @@ def known_bad() -> list[str]:
 
 
 def main() -> int:
-    """Run both; 0 when the first passes and every test of the second fails."""
-    say("Three safe ways to give a Go map to C; and four unsafe programs, each caught by a test.")
+    """Show all three; 0 when the safe programs pass and every test of an unsafe one fails."""
+    say("A Go program that gives a map to C, under watch: how deep did C's stacks go?")
+    watched = cgosafe("run", "./cmd/kvstats", "--", "-via", "callback", "a=1", "b=2", "c=4")
+    say("As tests: three safe ways to give C a map, and four unsafe programs, each caught.")
     good, _ = pytest("-v", "-o", "console_output_style=classic")
     say("What it looks like when ordinary tests meet the unsafe programs:")
     for sentence in known_bad():
         print(textwrap.fill(sentence, 79, initial_indent="    - ", subsequent_indent="      "))
     bad, closing = pytest("-q", "--no-header", "--show-capture=no", "bad/test_bad.py")
-    problems = ["a test of the example failed"] if good else []
+    problems = ["a test of the example failed"] if watched or good else []
     if bad != 1 or not re.fullmatch(r"\d+ failed in .*\n", closing):
         problems.append("an unsafe program was not caught")
     say(

@@ -61,3 +61,13 @@ def c_program(built: Path) -> Build:
         )
 
     return build
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell what tests measured, and recorded as the property "measured"; from xdist's workers too."""
+    reports = terminalreporter.getreports("passed")
+    measured = [text for report in reports for name, text in report.user_properties if name == "measured"]
+    if measured:
+        terminalreporter.section("measured")
+    for text in measured:
+        terminalreporter.line(str(text))

@@ -17,7 +17,7 @@ def reports() -> dict[str, str]:
     """The failure report of each test in bad/test_bad.py, by the test's name."""
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:randomly"]
     run = subprocess.run(
-        [*command, "--no-header", "bad/test_bad.py"],
+        [*command, "--no-header", "--show-capture=no", "bad/test_bad.py"],
         cwd=EXAMPLE,
         check=False,
         capture_output=True,
