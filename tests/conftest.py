@@ -66,8 +66,31 @@ def c_program(built: Path) -> Build:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Tell what tests measured, and recorded as the property "measured"; from xdist's workers too."""
     reports = terminalreporter.getreports("passed")
-    measured = [text for report in reports for name, text in report.user_properties if name == "measured"]
+    measured = [
+        text for report in reports for name, text in report.user_properties if name == "measured"
+    ]
     if measured:
         terminalreporter.section("measured")
     for text in measured:
         terminalreporter.line(str(text))
+
+
+@pytest.fixture(scope="session")
+def library_host(program: Build, built: Path) -> Build:
+    """Builds the C program around the Go library ``tests/programs/library``, in a build mode."""
+
+    def build(mode: str) -> Path:
+        library = program("library", f"-buildmode={mode}", CGO_CFLAGS="-g")
+        link = (
+            (str(library), f"-Wl,-rpath,{library.parent}")
+            if mode == "c-shared"
+            else (str(library),)
+        )
+        header = library.with_name("library.h")
+        if not header.exists():
+            library.with_suffix(".h").rename(header)
+        source = str(PROGRAMS / "library" / "host.c")
+        command = ("gcc", "-g", "-pthread", f"-I{library.parent}", source, *link, "-o")
+        return build_once(built, command, {}, PROGRAMS / "library")
+
+    return build
