@@ -9,21 +9,22 @@ import os
 import shlex
 import subprocess
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_cgosafe.errors import BuildError
 from pytest_cgosafe.results import Binary, BuildMode, Profile
-from pytest_cgosafe.toolchain import GoEnv, check_cgo, find_go
+from pytest_cgosafe.toolchain import check_cgo, find_go
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from pytest_cgosafe.toolchain import Tool
+    from pytest_cgosafe.toolchain import GoEnv, Tool
 
 _DEFAULT_CFLAGS = (frozenset({"-O2", "-g"}), frozenset[str]())
 """What ``go env CGO_CFLAGS`` says when the user set nothing (go/src/cmd/go/internal/envcmd, Go 1.21 to 1.27)."""
+_TESTED = "{{if or .TestGoFiles .XTestGoFiles}}{{.Dir}}{{end}}"
 _LIBRARY_SUFFIX = {BuildMode.C_SHARED: ".so", BuildMode.C_ARCHIVE: ".a"}
 
 
@@ -51,6 +52,11 @@ class Target:
                 next_step=f"ls {shlex.quote(str(base))}",
             )
         return cls(package, base)
+
+    @property
+    def name(self) -> str:
+        """The last part of the package's path."""
+        return self.directory.name if self.argument == "." else Path(self.argument).stem
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +97,25 @@ class BuildFlags:
         return settings
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the go command said."""
+
+    command: str
+    """Repeats it, in a shell."""
+    ok: bool
+    stdout: str
+    stderr: str
+
+
 class Builder:
-    """Builds into `store`, a directory that several processes may share: each package, profile and flags once."""
+    """Asks the go command, each question once: the answers are kept in `store`, which several processes may share."""
 
     def __init__(self, store: Path, base: Path) -> None:
         self.store = store
         self.base = base
         self._go: Tool | None = None
+        self._settings: dict[object, dict[str, str]] = {}
 
     @property
     def go(self) -> Tool:
@@ -115,19 +133,21 @@ class Builder:
         Raises ToolchainError, and BuildError with the compiler's own words.
         """
         target = Target.of(package, base or self.base)
-        settings = flags.settings(self._go_env(target, flags))
-        work = self.store / _key(target, flags, settings, test)
-        with _locked(work):
-            built = _read_outcome(work)
-            if built is None:
-                built = self._compile(target, flags, settings, work, test)
-                (work / "outcome.json").write_text(
-                    json.dumps([str(built.output or ""), built.error, built.command])
-                )
-        if built.output is None:
-            raise BuildError(built.error, next_step=built.command)
+        mode = [f"-buildmode={flags.build_mode}"] if flags.build_mode is not BuildMode.EXE else []
+        suffix = _LIBRARY_SUFFIX.get(flags.build_mode)
+        name = f"{target.name}{suffix}" if suffix else ""  # a program is named by the go command
+        answer, output = self._ask(
+            ["test", "-c"] if test else ["build", *mode], target, flags, name
+        )
+        found = [path for path in output.iterdir() if path.suffix != ".h"] if answer.ok else []
+        if len(found) != 1:
+            said = answer.stderr.rstrip() or answer.stdout.rstrip()
+            raise BuildError(
+                _nothing_built(target, test, len(found)) if answer.ok else said,
+                next_step=answer.command,
+            )
         return Binary(
-            path=built.output,
+            path=found[0],
             package=package,
             profile=flags.profile,
             directory=self._directory_of(target, flags),
@@ -135,100 +155,84 @@ class Builder:
             build_mode=flags.build_mode,
         )
 
-    def run_go(
-        self,
-        subcommand: Sequence[str],
-        package: str,
-        flags: BuildFlags,
-        *,
-        base: Path | None = None,
-    ) -> tuple[subprocess.CompletedProcess[str], str]:
-        """Run ``go SUBCOMMAND`` on `package` as `flags` would build it; also gives the command that reproduces it.
+    def vet(self, package: str, flags: BuildFlags, *, base: Path | None = None) -> Answer:
+        """What ``go vet``'s cgocall pass says of the packages that `package` names, as JSON. Raises ToolchainError."""
+        target = Target.of(package, base or self.base)
+        return self._ask(["vet", "-cgocall", "-json"], target, flags)[0]
 
-        Raises ToolchainError.
-        """
-        return self._ask_go(subcommand, Target.of(package, base or self.base), flags)
-
-    def packages(self, pattern: str, flags: BuildFlags, *, base: Path | None = None) -> list[str]:
-        """The directories of the packages that `pattern` (``./...``) matches.
+    def packages_with_tests(
+        self, pattern: str, flags: BuildFlags, *, base: Path | None = None
+    ) -> list[str]:
+        """The directories of the packages that `pattern` (``./...``) matches and that have tests.
 
         Raises BuildError with the go command's own words.
         """
-        return self._list(Target.of(pattern, base or self.base), flags)
+        return self._list(Target.of(pattern, base or self.base), flags, _TESTED)
 
     def _directory_of(self, target: Target, flags: BuildFlags) -> Path:
         if target.argument == "." or target.argument.endswith(".go"):
             return target.directory
-        return Path(self._list(target, flags)[0])
+        return Path(self._list(target, flags, "{{.Dir}}")[0])
 
-    def _list(self, target: Target, flags: BuildFlags) -> list[str]:
-        done, command = self._ask_go(["list", "-f", "{{.Dir}}"], target, flags)
-        if done.returncode or not done.stdout:
-            raise BuildError(done.stderr.strip(), next_step=command)
-        return done.stdout.splitlines()
+    def _list(self, target: Target, flags: BuildFlags, template: str) -> list[str]:
+        answer, _ = self._ask(["list", "-f", template], target, flags)
+        if not answer.ok or not answer.stdout.strip():
+            said = answer.stderr.strip() or f"nothing matches {target.argument}"
+            raise BuildError(said, next_step=answer.command)
+        return [line for line in answer.stdout.split("\n") if line]
 
-    def _ask_go(
-        self, subcommand: Sequence[str], target: Target, flags: BuildFlags
-    ) -> tuple[subprocess.CompletedProcess[str], str]:
-        settings = flags.settings(self._go_env(target, flags))
-        arguments = [*subcommand, *flags.arguments(), target.argument]
-        done = _go(self.go, arguments, target.directory, settings)
-        return done, _reproduce(self.go, arguments, target.directory, settings)
-
-    def _go_env(self, target: Target, flags: BuildFlags) -> GoEnv:
-        return check_cgo(self.go, target.directory, os.environ | dict(flags.env))
-
-    def _compile(
-        self, target: Target, flags: BuildFlags, settings: dict[str, str], work: Path, test: bool
-    ) -> _Outcome:
-        output = work / "out"
-        output.mkdir(exist_ok=True)
-        suffix = _LIBRARY_SUFFIX.get(flags.build_mode)
-        name = f"{_last_part(target)}{suffix}" if suffix else ""
-        arguments = [
-            *(["test", "-c"] if test else ["build"]),
-            *([f"-buildmode={flags.build_mode}"] if flags.build_mode is not BuildMode.EXE else []),
-            *flags.arguments(),
-            "-o",
-            f"{output}/{name}",
+    def _ask(
+        self, subcommand: list[str], target: Target, flags: BuildFlags, name: str | None = None
+    ) -> tuple[Answer, Path]:
+        """Run ``go SUBCOMMAND``; with `name`, its output goes to that name in the directory that is returned."""
+        settings = self._settings_for(target, flags)
+        question = [*subcommand, *flags.arguments()]
+        identity = [
+            str(target.directory),
             target.argument,
+            question,
+            sorted(settings.items()),
+            _go_environment(),
         ]
-        command = _reproduce(self.go, arguments, target.directory, settings)
-        done = _go(self.go, arguments, target.directory, settings)
-        if done.returncode:
-            return _Outcome(None, done.stderr.rstrip() or done.stdout.rstrip(), command)
-        found = sorted(path for path in output.iterdir() if path.suffix != ".h")
-        if len(found) != 1:
-            return _Outcome(None, _nothing_built(target, test, len(found)), command)
-        return _Outcome(found[0], "", command)
+        work = self.store / hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
+        output = work / "out"
+        with _locked(work):
+            kept = work / "answer.json"
+            if not kept.exists():
+                output.mkdir(exist_ok=True)
+                destination = [] if name is None else ["-o", f"{output}/{name}"]
+                arguments = [*question, *destination, target.argument]
+                answer = _run_go(self.go, arguments, target.directory, settings)
+                kept.write_text(json.dumps(asdict(answer)))
+            return Answer(**json.loads(kept.read_text())), output
+
+    def _settings_for(self, target: Target, flags: BuildFlags) -> dict[str, str]:
+        environment = os.environ | dict(flags.env)
+        known = (target.directory, str(flags), frozenset(environment.items()))
+        if known not in self._settings:
+            self._settings[known] = flags.settings(
+                check_cgo(self.go, target.directory, environment)
+            )
+        return self._settings[known]
 
 
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    output: Path | None
-    error: str
-    command: str
+def _go_environment() -> list[tuple[str, str]]:
+    """The variables by which the go command may decide otherwise (``go help environment``)."""
+    names = ("GO", "CGO_", "CC", "CXX", "PKG_CONFIG")
+    return sorted((name, value) for name, value in os.environ.items() if name.startswith(names))
 
 
 def _nothing_built(target: Target, test: bool, count: int) -> str:
     what = f"{target.argument} in {target.directory}"
     if count:
         return f"{what} matches {count} packages; name one"
-    return (
-        f"{what} has no test files"
-        if test
-        else f"{what} is not a main package: there is no program to run"
-    )
+    return f"{what} has no test files" if test else f"{what} is not a main package: nothing to run"
 
 
-def _last_part(target: Target) -> str:
-    return target.directory.name if target.argument == "." else Path(target.argument).stem
-
-
-def _go(
+def _run_go(
     go: Tool, arguments: Sequence[str], directory: Path, settings: Mapping[str, str]
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+) -> Answer:
+    done = subprocess.run(
         [str(go.path), *arguments],
         cwd=directory,
         env=os.environ | dict(settings) | {"PWD": str(directory)},
@@ -236,35 +240,16 @@ def _go(
         capture_output=True,
         check=False,
         encoding="utf-8",
-        errors="surrogateescape",
+        errors="backslashreplace",
     )
-
-
-def _reproduce(
-    go: Tool, arguments: Sequence[str], directory: Path, settings: Mapping[str, str]
-) -> str:
     shown = [f"{name}={shlex.quote(value)}" for name, value in settings.items()]
-    return f"cd {shlex.quote(str(directory))} && {' '.join([*shown, shlex.join([str(go.path), *arguments])])}"
-
-
-def _key(target: Target, flags: BuildFlags, settings: Mapping[str, str], test: bool) -> str:
-    identity = [
-        str(target.directory),
-        target.argument,
-        flags.build_mode,
-        test,
-        flags.arguments(),
-        sorted(settings.items()),
-    ]
-    return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
-
-
-def _read_outcome(work: Path) -> _Outcome | None:
-    try:
-        output, error, command = json.loads((work / "outcome.json").read_text())
-    except FileNotFoundError:
-        return None
-    return _Outcome(Path(output) if output else None, error, command)
+    command = " ".join([*shown, shlex.join([str(go.path), *arguments])])
+    return Answer(
+        command=f"cd {shlex.quote(str(directory))} && {command}",
+        ok=done.returncode == 0,
+        stdout=done.stdout,
+        stderr=done.stderr,
+    )
 
 
 @contextmanager

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 CLEAN, FINDINGS, COULD_NOT = 0, 1, 2
 INTERRUPTED = 130
-"""Exit statuses: nothing found; findings; the command could not do its work, and says what to do; Ctrl-C, as shells tell it."""
+"""Exit statuses: nothing found; findings; the command could not do its work, and says so; Ctrl-C, as shells tell."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -127,7 +127,7 @@ def _run(options: argparse.Namespace) -> int:
 def _test(options: argparse.Namespace) -> int:
     def test_all(session: Session) -> None:
         directories = (
-            session.go_packages(options.target)
+            session.packages_with_tests(options.target)
             if options.target.endswith("...")
             else [options.target]
         )

@@ -127,7 +127,9 @@ class Session:
                 raise GoTestError(
                     f"Go tests of {package} failed\n{result.stdout}{result.stderr}",
                     result=result,
-                    next_step=f"cd {shlex.quote(str(binary.directory))} && go test -v {f'-run={run!r} ' if run else ''}.",
+                    next_step=shlex.join(
+                        ["cgosafe", "test", str(binary.directory), "--", *selected, "-test.v"]
+                    ),
                 )
         return result
 
@@ -182,11 +184,10 @@ class Session:
         ]
         return list(dict.fromkeys(crossing for crossings in found for crossing in crossings))
 
-    def go_packages(self, pattern: str) -> list[str]:
-        """The directories of the packages that `pattern` matches."""
-        return self._builder.packages(
-            pattern, BuildFlags(profile=self._profile), base=self._base_of(pattern)
-        )
+    def packages_with_tests(self, pattern: str) -> list[str]:
+        """The directories of the packages with tests that `pattern` (``./...``) matches."""
+        flags = BuildFlags(profile=self._profile)
+        return self._builder.packages_with_tests(pattern, flags, base=self._base_of(pattern))
 
     def _run(
         self,

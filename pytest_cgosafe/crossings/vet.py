@@ -27,17 +27,17 @@ def vet(
     The pass does not tell which kind of value it is, only that it holds a Go pointer: all are of kind pointer.
     Raises ToolchainError, and BuildError when a package can't be type-checked.
     """
-    done, command = builder.run_go(["vet", "-cgocall", "-json"], package, flags, base=base)
+    answer = builder.vet(package, flags, base=base)
     # up to Go 1.23 the findings are on the standard error, behind a line "# package" each
-    answer = "\n".join(
-        line for line in (done.stdout or done.stderr).splitlines() if not line.startswith("# ")
-    )
+    lines = (answer.stdout or answer.stderr).splitlines()
+    text = "\n".join(line for line in lines if not line.startswith("# "))
     try:
-        if done.returncode:
+        if not answer.ok:
             raise ValueError
-        return tuple(_crossing(*finding) for finding in _findings(answer))
+        return tuple(_crossing(*finding) for finding in _findings(text))
     except ValueError:
-        raise BuildError((done.stderr or done.stdout).rstrip(), next_step=command) from None
+        said = (answer.stderr or answer.stdout).rstrip()
+        raise BuildError(said, next_step=answer.command) from None
 
 
 def _findings(answer: str) -> Iterator[tuple[str, int, int, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import textwrap
 from typing import TYPE_CHECKING
 
 from pytest_cgosafe.session import describe_end, render_result
@@ -81,21 +82,23 @@ def render_run(run: RunResult, *, colour: bool = False, full: bool = False) -> I
     yield f"{describe_run(run)}: {describe_end(run)} after {run.duration:.2f} s"
     if run.stacks:
         yield f"  {'thread':>9}  {'name':<15}  {'C stack peak':>12}  {'limit':>10}  {'headroom':>8}"
-        yield from map(
-            _stack_row, sorted(run.stacks, key=lambda stack: (not stack.main, -(stack.peak or 0)))
-        )
+        for stack in sorted(run.stacks, key=lambda stack: (not stack.main, -(stack.peak or 0))):
+            yield from _stack_rows(stack)
     for note in run.notes:
-        yield f"  note: {note}"
+        yield from textwrap.wrap(f"note: {note}", 80, initial_indent="  ", subsequent_indent="    ")
     details = list(render_result(run, full=full, colour=colour))
     if details:
         yield ""
         yield from details
 
 
-def _stack_row(stack: ThreadStack) -> str:
+def _stack_rows(stack: ThreadStack) -> Iterator[str]:
     peak = "?" if stack.peak is None else format_size(stack.peak)
     limit = "?" if stack.limit is None else format_size(stack.limit)
     headroom = "?" if stack.headroom is None else format_share(stack.headroom)
     name = f"{stack.name[:15]}{' (main)' if stack.main and len(stack.name) < 9 else ''}"
-    note = f"  {stack.note}" if stack.note else ""
-    return f"  {stack.tid:>9}  {name:<15}  {peak:>12}  {limit:>10}  {headroom:>8}{note}"
+    yield f"  {stack.tid:>9}  {name:<15}  {peak:>12}  {limit:>10}  {headroom:>8}"
+    if stack.note:
+        yield from textwrap.wrap(
+            stack.note, 80, initial_indent=" " * 13, subsequent_indent=" " * 13
+        )

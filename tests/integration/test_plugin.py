@@ -1,5 +1,6 @@
 """The plugin as a user meets it: whole pytest runs in a subprocess, with and without pytest-xdist."""
 
+import subprocess
 import textwrap
 from pathlib import Path
 
@@ -50,9 +51,19 @@ func main() {
 """
 
 
+@pytest.fixture(scope="module")
+def go_cache() -> str:
+    return subprocess.run(
+        ["go", "env", "GOCACHE"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
 @pytest.fixture
-def project(pytester: pytest.Pytester) -> pytest.Pytester:
+def project(
+    pytester: pytest.Pytester, go_cache: str, monkeypatch: pytest.MonkeyPatch
+) -> pytest.Pytester:
     """A Go module with one program, ``./cmd/deep``, which uses as much C stack as it is told to."""
+    monkeypatch.setenv("GOCACHE", go_cache)  # pytester makes a home of its own, with nothing in it
     pytester.makefile(".mod", go=GO_MOD)
     directory = pytester.mkdir("cmd") / "deep"
     directory.mkdir()
@@ -398,7 +409,7 @@ def test_go_tests_run_under_watch_and_their_failure_fails(project: pytest.Pytest
     result = run(project)
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(
-        ["*Go tests of ./lib failed*", "*too bad*", "*try: cd * go test -v .*"]
+        ["*Go tests of ./lib failed*", "*too bad*", "*try: cgosafe test * -- -test.v*"]
     )
 
 
