@@ -44,6 +44,8 @@ class Shot:
     stop: Stop
     signal: SignalInfo | None
     """What started it: the signal, also of a Go panic that a signal became."""
+    place: tuple[object, ...] = ()
+    """Equal for stops that a picture would show the same of, as far as that can be told without one."""
     picture: Picture | None = None
     notes: tuple[str, ...] = ()
     """Why there is no picture, or in which way it isn't of this very stop."""
@@ -80,8 +82,8 @@ class Camera:
         with closing(Memory(stop.pid)) as memory:
             go = self._finder.find(stop.pid, memory)
             if stop.reason is StopReason.EXIT:
-                self._down_at_exit = (go.panicking if go else False) or self._in_handler(
-                    stop, memory
+                self._down_at_exit = self._in_handler(stop, memory) or (
+                    go.panicking if go else False
                 )
                 return False
             if self._fatal:
@@ -133,10 +135,11 @@ class Camera:
 
     def _wants_panic(self, stop: Stop, go: GoState | None) -> bool:
         if stop.breakpoint == _PANIC:
-            shot = Shot(stop, self._faults.pop(stop.tid, None))
+            caller = go.memory.read(stop.sp, 8) if go else b""  # amd64: the return address
+            shot = Shot(stop, self._faults.pop(stop.tid, None), (_PANIC, caller))
             self._panics[stop.tid] = shot
             thread = go.thread(stop.tid) if go else None
-            return (thread is None or thread.in_callback) and self._may_take(stop)
+            return (thread is None or thread.in_callback) and self._may_take(shot)
         self._fatal = True
         panic = self._panics.get(stop.tid) if stop.breakpoint == _FATAL_PANIC else None
         if panic and panic.picture:
@@ -161,37 +164,26 @@ class Camera:
             self._faults[stop.tid] = signal
             return False
         self._raised = {signal.name}
-        self._suspect = Shot(stop, signal)
-        return self._may_take(stop) or self._reuse(stop)
+        self._suspect = Shot(stop, signal, (signal.name, stop.pc))
+        if self._may_take(self._suspect):
+            return True
+        self._suspect = self._seen_before(self._suspect)
+        return False
 
     def _in_handler(self, stop: Stop, memory: Memory) -> bool:
         return self._suspect is not None and _handles(self._suspect.stop, stop, memory)
 
-    def _may_take(self, stop: Stop) -> bool:
-        here = sum(_place(shot.stop) == _place(stop) for shot in self._taken)
+    def _may_take(self, shot: Shot) -> bool:
+        here = sum(taken.place == shot.place for taken in self._taken)
         return len(self._taken) < _MOST_PICTURES and here < _MOST_PER_PLACE
 
-    def _reuse(self, stop: Stop) -> bool:
-        """Have the suspect make do with an earlier picture of the same instruction, if there is one."""
-        assert self._suspect
-        earlier = next(
-            (shot for shot in reversed(self._taken) if _place(shot.stop) == _place(stop)), None
-        )
-        note = f"the program survived so many of these that this one was not looked at ({len(self._taken)} were)"
-        if earlier and earlier.picture:
-            note = f"{note}; shown is an earlier one, at the same instruction"
-        self._suspect = replace(
-            self._suspect, picture=earlier.picture if earlier else None, notes=(note,)
-        )
-        return False
-
-
-def _place(stop: Stop) -> tuple[str | None, str | None, int]:
-    return (
-        stop.breakpoint,
-        stop.signal.name if stop.signal else None,
-        stop.pc if stop.signal else 0,
-    )
+    def _seen_before(self, shot: Shot) -> Shot:
+        """`shot` with an earlier picture of the same instruction, if there is one."""
+        pictures = [taken.picture for taken in self._taken if taken.place == shot.place]
+        note = f"the program survived so many faults that only the first {len(self._taken)} were looked at"
+        if pictures:
+            note += "; shown is an earlier one, at the same instruction"
+        return replace(shot, picture=pictures[-1] if pictures else None, notes=(note,))
 
 
 def _becomes_panic(stop: Stop, signal: SignalInfo, go: GoState | None) -> bool:

@@ -49,6 +49,14 @@ void die_later(int times) {
   poke_elsewhere((int *)16);
 }
 
+void survive_until(int last) {
+  install(jump_away);
+  for (volatile int i = 0; i <= last; i++) {
+    if (i == last) install((void (*)(int))SIG_DFL);
+    if (sigsetjmp(safe, 1) == 0) poke((int *)8);
+  }
+}
+
 void handled_by(int how) {
   void (*handlers[])(int) = {leave, leave_deep, give_up, raise_again, put_back};
   install(handlers[how]);

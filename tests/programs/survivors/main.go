@@ -4,6 +4,7 @@ package main
 /*
 void survive(int times);
 void die_later(int times);
+void survive_until(int last);
 void handled_by(int how);
 void fault_on_own_thread(void);
 void panic_on_own_thread(void);
@@ -49,6 +50,7 @@ var lives = map[string]func(){
 	"longjmp-1000":               longjmp1000,
 	"longjmp-then-exit-2":        longjmpThenExit2,
 	"longjmp-then-fault":         longjmpThenFault,
+	"longjmp-then-same-fault":    longjmpThenSameFault,
 	"handler-exits":              handlerExits,
 	"handler-exits-deep":         handlerExitsDeep,
 	"handler-aborts":             handlerAborts,
@@ -106,6 +108,8 @@ func longjmp1000() { C.survive(1000) }
 func longjmpThenExit2() { C.survive(3); os.Exit(2) }
 
 func longjmpThenFault() { C.die_later(1000) }
+
+func longjmpThenSameFault() { C.survive_until(50) }
 
 func handlerExits() { C.handled_by(0) }
 
