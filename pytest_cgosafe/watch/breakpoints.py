@@ -1,7 +1,7 @@
 """Hardware breakpoints of a watched program: which functions they are on, and where those were loaded.
 
-One slot is the watcher's own: the function with which the C library gives a finished thread's stack back. The rest are
-the observer's. The program's file is asked first, then each library once it is loaded.
+One slot is the watcher's own: the last call of every thread while its stack is still whole. The rest are the
+observer's. The program's file is asked first, then each library once it is loaded.
 """
 
 from __future__ import annotations
@@ -14,8 +14,13 @@ from pytest_cgosafe.watch import procfs, ptrace
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-STACK_RELEASE = ("__unmapself", "madvise")
-"""What a finishing thread gives its stack back with: the first in musl, the second in glibc (nptl/allocatestack.c)."""
+THREAD_END = ("__nptl_deallocate_tsd", "__call_tls_dtors", "__pthread_tsd_run_dtors")
+"""What a thread calls when its own function has returned: in glibc's nptl/pthread_create.c (only static builds name the
+first), in musl's src/thread/pthread_create.c.
+
+Soon after that it gives the memory of its stack back. The call that does so (``madvise``, ``__unmapself``) would be too
+late: all signals are blocked by then, and the kernel forces a blocked SIGTRAP through by resetting its handler.
+"""
 
 _SLOTS = 4
 
@@ -50,7 +55,7 @@ class Breakpoints:
         self._pid = pid
         self._lookup = lookup
         self._wanted = list(names[: _SLOTS - 1])
-        self._release: int | None = None
+        self._end: int | None = None
         self._observed: dict[int, str] = {}
         self._searched: set[str] = set()
         self.notes: list[str] = []
@@ -63,21 +68,21 @@ class Breakpoints:
     def slots(self) -> tuple[int | None, ...]:
         """The addresses, by debug register."""
         observed = (*self._observed, *(None,) * (_SLOTS - 1))
-        return (self._release, *observed[: _SLOTS - 1])
+        return (self._end, *observed[: _SLOTS - 1])
 
     @property
     def complete(self) -> bool:
         """Whether nothing is left to search for."""
-        return self._release is not None and not self._wanted
+        return self._end is not None and not self._wanted
 
     @property
-    def sees_release(self) -> bool:
-        """Whether the end of a thread's stack can be seen at all."""
-        return self._release is not None
+    def sees_thread_end(self) -> bool:
+        """Whether the end of a thread can be seen while its stack is whole."""
+        return self._end is not None
 
-    def is_release(self, pc: int) -> bool:
-        """Whether a thread stopped at `pc` is about to give memory back."""
-        return pc == self._release
+    def is_thread_end(self, pc: int) -> bool:
+        """Whether a thread stopped at `pc` is about to end, with its stack still whole."""
+        return pc == self._end
 
     def observed(self, pc: int) -> str | None:
         """The observer's function that starts at `pc`."""
@@ -107,21 +112,20 @@ class Breakpoints:
         return self.slots != before
 
     def _take(self, symbols: Symbols, bias: int) -> None:
-        if self._release is None:
-            found = (symbol for name in STACK_RELEASE if (symbol := symbols.symbol(name)))
-            self._release = next((symbol.address + bias for symbol in found), None)
+        if self._end is None:
+            found = (symbol for name in THREAD_END if (symbol := symbols.symbol(name)))
+            self._end = next((symbol.address + bias for symbol in found), None)
         for name in tuple(self._wanted):
             if symbol := symbols.symbol(name):
                 self._observed[symbol.address + bias] = name
                 self._wanted.remove(name)
 
-    def arm(self, tid: int, *, release: bool = True) -> bool:
-        """Set what was found on a stopped thread, the watcher's own on demand; False where the machine refuses."""
-        slots = self.slots if release else (None, *self.slots[1:])
+    def arm(self, tid: int) -> bool:
+        """Set what was found on a stopped thread; False where the machine refuses."""
         if not any(self.slots):
             return True
         try:
-            ptrace.set_breakpoints(tid, slots)
+            ptrace.set_breakpoints(tid, self.slots)
         except ProcessLookupError:
             raise
         except OSError as error:

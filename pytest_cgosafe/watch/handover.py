@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from pytest_cgosafe.watch import procfs, ptrace, signals
 from pytest_cgosafe.watch.stops import Stop, StopReason
+from pytest_cgosafe.watch.threads import Resent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +35,7 @@ class _Parked:
     tid: int
     number: int
     info: bytes
+    examined: bool = False
 
 
 class Handover:
@@ -44,6 +46,7 @@ class Handover:
         self._program = tracer.program
         self._stop = stop
         self._parked: list[_Parked] = []
+        self._kept: list[int] = []
 
     def run(self, thread: Thread, number: int = 0, info: bytes = b"") -> None:
         """Have the program examined at a signal-delivery-stop of `thread`, then let all go on as it would have.
@@ -53,7 +56,7 @@ class Handover:
         with self._tracer.clock.paused():
             self._hold()
             if number:
-                self._parked.append(_Parked(thread.tid, number, info))
+                self._parked.append(_Parked(thread.tid, number, info, examined=True))
             ptrace.cont(thread.tid, signal.SIGSTOP)
             if self._wait(self._all_stopped):
                 self._detach()
@@ -94,7 +97,20 @@ class Handover:
             ptrace.cont(thread.tid, number)
             return
         self._parked.append(_Parked(thread.tid, number, info))
-        ptrace.cont(thread.tid)
+        if self._stopping():
+            ptrace.cont(thread.tid)
+        else:
+            # It would run on without its signal, perhaps to block it. Once the group-stop has begun, it only joins that.
+            self._kept.append(thread.tid)
+
+    def group_stop_began(self) -> None:
+        """Let the threads join it that were kept until now."""
+        while self._kept:
+            with suppress(ProcessLookupError):
+                ptrace.cont(self._kept.pop())
+
+    def _stopping(self) -> bool:
+        return any(thread.in_group_stop for thread in self._program.threads.values())
 
     def _hold(self) -> None:
         self._tracer.handover = self
@@ -144,7 +160,10 @@ class Handover:
         """Trace every thread again and wait for all to report."""
         for thread in self._program.threads.values():
             thread.in_group_stop = thread.armed = False
+        threads = self._program.threads
         for tid in procfs.thread_ids(self._program.pid):
+            if tid in threads and threads[tid].ending:
+                continue  # never was let go
             try:
                 ptrace.seize(tid, self._tracer.options)
             except ProcessLookupError:
@@ -157,12 +176,13 @@ class Handover:
         """End the group-stop, unseen by the program, and let every thread go on to what it was about to get."""
         program = self._program
         self._tracer.handover = None
+        self.group_stop_began()
         for parked in self._parked:
             thread = program.threads.get(parked.tid)
             with suppress(ProcessLookupError):
                 ptrace.send(program.pid, parked.tid, parked.number)
                 if thread:
-                    thread.resent[parked.number] = parked.info
+                    thread.resent[parked.number] = Resent(parked.info, parked.examined)
         program.our_conts += 1
         with suppress(ProcessLookupError):
             os.kill(program.pid, signal.SIGCONT)

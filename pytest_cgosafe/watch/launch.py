@@ -154,7 +154,11 @@ def _start_error(command: Command, error: Exception) -> StartError:
     program = command.argv[0]
     number = getattr(error, "errno", None)
     step = None
-    if number == errno.ENOENT and str(getattr(error, "filename", "")) == str(command.cwd):
+    if (
+        command.cwd
+        and number == errno.ENOENT
+        and str(getattr(error, "filename", "")) == str(command.cwd)
+    ):
         reason, step = (
             f"its working directory {command.cwd} does not exist",
             f"mkdir -p {command.cwd}",

@@ -102,28 +102,10 @@ class Program:
         for thread in self.threads.values():
             self.measure(thread)
 
-    def releases_stack(self, thread: Thread, registers: ptrace.Registers) -> bool:
-        """Whether the thread stands where it may give its stack's memory back; if so, measures it before that."""
-        if not (self.breakpoints and self.breakpoints.is_release(registers.pc)):
-            return False
-        start, size = registers.arguments
-        stack = thread.stack
-        if stack and start < stack.high and start + size > stack.low:
-            self.measure(thread)
-        else:
-            thread.idle_stops += 1
-        return True
-
     def gone(self, tid: int) -> None:
         """Take note of a thread's end."""
         if thread := self.threads.pop(tid, None):
             self._finished.append(thread)
-
-    def disarm(self, thread: Thread) -> None:
-        """Stop watching for the stack's release on this thread: it gives back other memory all the time."""
-        if self.breakpoints:
-            thread.armed = False
-            self.breakpoints.arm(thread.tid, release=False)
 
     def results(self) -> tuple[ThreadStack, ...]:
         """The stacks of every thread there was, the main thread's first, then as the threads ended."""
@@ -147,4 +129,4 @@ class Program:
 
     def _arm(self, thread: Thread) -> None:
         if self.breakpoints:
-            thread.armed = self.breakpoints.arm(thread.tid) and self.breakpoints.sees_release
+            thread.armed = self.breakpoints.arm(thread.tid) and self.breakpoints.sees_thread_end

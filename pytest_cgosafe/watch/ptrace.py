@@ -21,6 +21,9 @@ WAIT_OPTIONS = 0x40000000 | 0x20000000
 TRAP_HWBKPT = 4
 """si_code of a SIGTRAP that a hardware breakpoint raised."""
 
+STOPPED_AT_EXIT = 6 << 8 | 5
+"""si_code of a thread that is stopped by PTRACE_EVENT_EXIT."""
+
 _NT_PRSTATUS, _NT_ARM_TLS, _NT_ARM_HW_BREAK = 1, 0x401, 0x402
 _SIGINFO_SIZE = 128
 

@@ -18,6 +18,16 @@ _REUSED = "at most: what used this memory before reached as far"
 _FIRST_FRAME = 256  # bytes below a new thread's sp that its creator may have written
 
 
+@dataclass(frozen=True, slots=True)
+class Resent:
+    """A signal that was held back while the program was stopped for a debugger, and then queued again."""
+
+    info: bytes
+    """The siginfo_t that it really has."""
+    examined: bool
+    """It is what the debugger was asked for."""
+
+
 @dataclass(slots=True)
 class Thread:
     """A thread of the watched program."""
@@ -39,10 +49,8 @@ class Thread:
     """It runs no more code of the program; a main thread may stay so until the others end."""
     in_group_stop: bool = False
     """It reported a group-stop, and has not been let go since."""
-    idle_stops: int = 0
-    """Stops at the release breakpoint that had nothing to do with its stack."""
-    resent: dict[int, bytes] = field(default_factory=dict)
-    """Signals queued to it again, with the siginfo_t that they really have."""
+    resent: dict[int, Resent] = field(default_factory=dict)
+    """Signals that were queued to it again, by number."""
 
     def result(self) -> ThreadStack:
         """What is known of its stack."""

@@ -31,7 +31,6 @@ _PROGRAM = _DESCENDANTS | Option.TRACE_EXEC | Option.TRACE_EXIT
 _PREEMPTION = (
     signal.SIGURG << 8 | 0x7F
 )  # a stop for the signal that the Go scheduler sends by the thousand
-_IDLE_STOPS = 256  # of one thread at the release breakpoint, until it costs more than it tells
 
 
 class Tracer:
@@ -136,13 +135,21 @@ class Tracer:
 
     def _group_stop(self, thread: Thread) -> None:
         thread.in_group_stop = True
-        if not self.handover:
+        if self.handover:
+            self.handover.group_stop_began()
+        else:
             ptrace.listen(thread.tid)
 
     def _signal(self, thread: Thread, number: int) -> None:
         info = ptrace.signal_info(thread.tid)
-        if number in thread.resent:
-            ptrace.set_signal_info(thread.tid, thread.resent.pop(number))
+        if signals.signal_code(info) == ptrace.STOPPED_AT_EXIT:
+            return  # killed since it reported: it stands at its end, and reports that next
+        resent = thread.resent.pop(number, None)
+        if resent:
+            info = resent.info
+            ptrace.set_signal_info(thread.tid, info)
+        if resent and resent.examined:
+            pass
         elif number == signal.SIGCONT and self._our_cont(info):
             number = 0
         elif self._breakpoint(thread, number, info):
@@ -170,9 +177,8 @@ class Tracer:
             return False
         registers = ptrace.registers(thread.tid)
         name = points.observed(registers.pc)
-        if self.program.releases_stack(thread, registers):
-            if thread.idle_stops == _IDLE_STOPS:
-                self.program.disarm(thread)
+        if points.is_thread_end(registers.pc):
+            self.program.measure(thread)
         elif name is None:
             return False  # the program's own
         elif self.handover:
