@@ -63,7 +63,7 @@ def lay_out(
 def _fold_recursion(
     backtrace: Backtrace, recursion: Recursion | None
 ) -> Iterator[Frame | Repeat | Gap]:
-    frames, gaps = backtrace.frames, sorted(backtrace.gaps, key=lambda gap: gap.after)
+    frames, gaps = backtrace.frames, backtrace.gaps
     at = 0
     while at <= len(frames):
         yield from (gap for gap in gaps if gap.after == at)
@@ -76,12 +76,14 @@ def _fold_recursion(
             continue
         yield from frames[at : at + cycle]
         end = at + cycle * levels
-        elided = sum(gap.elided or 0 for gap in gaps if at < gap.after < end)
+        elided = sum(gap.elided or 0 for gap in gaps if at < gap.after <= end)
+        gaps = tuple(gap for gap in gaps if not at < gap.after <= end or gap.elided is None)
         functions = tuple(frame.function or "?" for frame in frames[at : at + cycle])
-        exact = recursion and elided and sorted(recursion.functions) == sorted(functions)
-        yield Repeat(
-            functions, (recursion.levels if exact and recursion else levels + elided // cycle) - 1
-        )
+        if recursion and elided and sorted(recursion.functions) == sorted(functions):
+            levels = recursion.levels
+        else:
+            levels += elided // cycle
+        yield Repeat(functions, levels - 1)
         at = end
 
 
@@ -119,4 +121,5 @@ def _why(inner: Frame, outer: Frame) -> str:
         return "a signal is handled"
     if inner.stack is StackKind.GOROUTINE:
         return "C calls Go"
-    return "Go calls C" if inner.language is Language.C else "the runtime switches stacks"
+    calls_c = inner.language is Language.C or inner.function == "runtime.asmcgocall"
+    return "Go calls C" if calls_c else "the runtime switches stacks"

@@ -109,12 +109,9 @@ def _is_glue(frame: Frame) -> bool:
         return False
     if is_runtime(frame) or PurePosixPath(frame.file or "").name == "_cgo_export.c":
         return True
-    by_language = {Language.GO: (_GO_GLUE,), Language.C: (_C_GLUE,)}
-    patterns = (
-        by_language.get(frame.language, (_GO_GLUE, _C_GLUE))
-        if frame.language
-        else (_GO_GLUE, _C_GLUE)
-    )
+    if frame.language is Language.GO:
+        return _GO_GLUE.fullmatch(frame.function) is not None
+    patterns = (_C_GLUE, _C_DEATH) if frame.language is Language.C else (_C_GLUE, _GO_GLUE)
     return any(pattern.fullmatch(frame.function) for pattern in patterns)
 
 

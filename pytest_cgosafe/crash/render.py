@@ -108,10 +108,15 @@ def _circumstances(crash: Crash, layout: Layout) -> Iterator[str]:
         signal = f"{crash.signal} ({crash.code})" if crash.code else detail
         address = crash.address is not None and f"{crash.address:#x}" not in crash.cause
         yield f"{signal} at address {crash.address:#x}" if address else signal
-    yield _who(crash.backtrace)
+    where = _who(crash.backtrace)
+    yield (
+        where.removeprefix(f"thread {crash.backtrace.tid}, ")
+        if f"thread {crash.backtrace.tid}" in crash.cause
+        else where
+    )
     caller = next((frame for frame in layout.user if frame.language is Language.GO), None)
     if caller and layout.user[0].language is not Language.GO:
-        yield f"called from {caller.function}"
+        yield f"called from {short_function(caller.function or '', _WIDEST_FUNCTION)}"
 
 
 def _depth(recursion: Recursion) -> str:
@@ -254,6 +259,7 @@ def _wrap(text: str, width: int, *, indent: str = "") -> Iterator[str]:
         initial_indent=indent,
         subsequent_indent=f"{indent}  ",
         break_long_words=False,
+        break_on_hyphens=False,
     )
 
 
