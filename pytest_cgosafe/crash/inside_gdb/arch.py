@@ -37,6 +37,8 @@ class Arch:
     fp: str
     link: str | None
     """The register that holds the return address at a function's entry; None where it is on the stack."""
+    g: str
+    """The register that holds the g in Go code (cmd/compile/abi-internal.md)."""
     registers: tuple[str, ...]
     """The general registers, in the order in which they are shown."""
     callee_saved: tuple[str, ...]
@@ -61,6 +63,7 @@ AMD64 = Arch(
     sp="rsp",
     fp="rbp",
     link=None,
+    g="r14",
     registers=(
         *("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp"),
         *("r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "rip", "eflags"),
@@ -82,6 +85,7 @@ ARM64 = Arch(
     sp="sp",
     fp="x29",
     link="x30",
+    g="x28",
     registers=(*(f"x{number}" for number in range(31)), "sp", "pc", "cpsr"),
     callee_saved=tuple(f"x{number}" for number in range(19, 30)),
     asmcgocall=(Slots(depth=8, goroutine=0, frame=16),),

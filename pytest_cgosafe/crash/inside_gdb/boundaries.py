@@ -12,29 +12,18 @@ from typing import TYPE_CHECKING, Any
 import gdb
 
 from . import memory, siginfo
-from .describe import function_at
-from .goruntime import text_range
+from .unwinder import Start
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from .arch import Arch
     from .goruntime import Goroutine, GoRuntime, Machine
     from .memory import Mappings
+    from .symbols import Symbols
 
 _MASK = 0xFFFF_FFFF_FFFF_FFFF
 THREAD, GOROUTINE, SIGNAL = "thread", "goroutine", "signal"
-
-
-@dataclass(frozen=True)
-class Start:
-    """The registers with which a segment starts."""
-
-    registers: Mapping[str, int]
-    shown: bool = False
-    """Its first frame was already shown on the other stack: asmcgocall stands on both."""
-    exact: bool = False
-    """Its pc is one more than where the thread was interrupted; see `Boundaries.interrupted`."""
 
 
 @dataclass(frozen=True)
@@ -55,13 +44,19 @@ class Boundaries:
     """The switches of one thread."""
 
     def __init__(
-        self, arch: Arch, mappings: Mappings, runtime: GoRuntime, machine: Machine | None
+        self,
+        arch: Arch,
+        mappings: Mappings,
+        symbols: Symbols,
+        runtime: GoRuntime,
+        machine: Machine | None,
     ) -> None:
         self.arch = arch
+        self.symbols = symbols
         self.machine = machine
         self._mappings = mappings
         self._runtime = runtime
-        self._go_text = text_range()
+        self._go_text = runtime.text
         self._goroutine = machine.curg if machine else None
         self._g0_sp = machine.g0.sp if machine and machine.g0 else 0
         self._crossed = False
@@ -191,7 +186,7 @@ class Boundaries:
         for slots in self.arch.asmcgocall:
             base = (self._g0_sp - slots.frame) & ~15
             back = memory.word(base - 8)
-            if back and function_at(back - 1) == "runtime.asmcgocall":
+            if back and self.symbols.name_at(back - 1) == "runtime.asmcgocall":
                 step = self._leave_c(back, base)
                 return step if isinstance(step, Start) else None
         return self._where_goroutine_left()
@@ -201,7 +196,7 @@ class Boundaries:
         goroutine = self._goroutine
         if self._crossed or goroutine is None or not goroutine.holds(goroutine.sp):
             return None
-        if function_at(goroutine.pc) != "runtime.systemstack_switch":
+        if self.symbols.name_at(goroutine.pc) != "runtime.systemstack_switch":
             return None
         return self._same_function(goroutine.pc, goroutine.sp, goroutine.fp)
 
@@ -253,7 +248,7 @@ class Boundaries:
             return None
         at = self._g0_sp
         back = memory.word(at + self.arch.cgocallback_return) if at else None
-        if not back or function_at(back - 1) != "crosscall2":
+        if not back or self.symbols.name_at(back - 1) != "crosscall2":
             return Lost(
                 "the runtime has given up the thread stack of the C code that called Go",
                 same_stack=True,

@@ -48,8 +48,7 @@ class Facts:
         """The number of the innermost frame that is not the C library's."""
         first = self.evidence.first
         frames = enumerate(self.trace.frames[first:], start=first)
-        own = (i for i, frame in frames if frame["function"] and not _is_library(frame["pc"]))
-        return next(own, first)
+        return next((i for i, frame in frames if not _is_library(frame["pc"])), first)
 
     @property
     def place(self) -> str:
@@ -60,13 +59,16 @@ class Facts:
 
     @property
     def function(self) -> str:
-        """The innermost function that has a name, in backquotes."""
-        return self.named(lambda _name: True)
+        """The function at fault, in backquotes."""
+        name = self.trace.frames[self.evidence.first]["function"]
+        return f"`{name}`" if name else "code without a name"
 
-    def named(self, wanted: Callable[[str], bool]) -> str:
-        """The innermost named function that is `wanted`, in backquotes."""
+    def caller(self, passed: Callable[[str | None], bool]) -> str:
+        """The first function outside those that are `passed` over, in backquotes."""
         names = (frame["function"] for frame in self.trace.frames[self.evidence.first :])
-        return next((f"`{name}`" for name in names if name and wanted(name)), "code without a name")
+        name = next((name for name in names if not passed(name)), None)
+        glue = name is None or name.startswith("runtime.")
+        return "code without a name" if glue else f"`{name}`"
 
 
 def explain(facts: Facts) -> str | None:
@@ -132,7 +134,8 @@ def _stack_overflow(facts: Facts) -> str | None:
     if not detail:
         largest = max(facts.trace.frames, key=lambda frame: frame["size"] or 0)
         detail = f": its frame takes {bytes_text(largest['size'])}" if largest["size"] else ""
-        return f"stack overflow in `{largest['function'] or '?'}` on {where}{detail}"
+        name = f"`{largest['function']}`" if largest["function"] else "code without a name"
+        return f"stack overflow in {name} on {where}{detail}"
     return f"stack overflow in {facts.function} on {where}{detail}"
 
 
@@ -145,7 +148,7 @@ def _levels(cycle: dict[str, Any] | None) -> str:
         return ""
     size = cycle["bytes_per_level"]
     each = f" of {bytes_text(size)}" if size else " of varying size"
-    others = " and ".join(f"`{name}`" for name in cycle["functions"])
+    others = ", ".join(f"`{name}`" for name in cycle["functions"])
     through = f" through {others}" if len(cycle["functions"]) > 1 else ""
     return f": {cycle['levels']:,} levels{each}{through}"
 
@@ -153,7 +156,7 @@ def _levels(cycle: dict[str, Any] | None) -> str:
 def _no_code(facts: Facts) -> str | None:
     if facts.mappings.is_code(facts.pc):
         return None
-    caller = facts.function
+    caller = facts.caller(lambda name: name is None)
     if facts.pc < _NULL_LIMIT:
         return f"call through a null function pointer in {caller}"
     mapping = facts.mappings.at(facts.pc)
@@ -304,7 +307,7 @@ def _abort(facts: Facts) -> str | None:
     if thrown:
         return f"uncaught C++ exception: {thrown}"
     message = aborts.libc_message()
-    caller = facts.named(lambda name: name not in aborts.GLUE and not name.startswith("_"))
+    caller = facts.caller(lambda name: not name or name in aborts.GLUE or name.startswith("_"))
     if message:
         return f"{aborts.kind_of(message)}: {message}"
     return f"abort() called by {caller}" if "abort" in names else f"SIGABRT in {facts.function}"

@@ -13,8 +13,9 @@ from typing import Any
 
 import gdb
 
-from . import describe, memory
+from . import memory
 from .goruntime import Goroutine, GoRuntime, symbol_address
+from .symbols import Code, Symbols
 
 _MAX_GOROUTINES = 10_000
 _MAX_FRAMES = 50
@@ -28,11 +29,15 @@ _STATES = {1: "runnable", _RUNNING: "running", _SYSCALL: "syscall", 8: "copystac
 class Goroutines:
     """The goroutines of the program."""
 
-    def __init__(self, runtime: GoRuntime) -> None:
+    def __init__(self, runtime: GoRuntime, symbols: Symbols) -> None:
         self._runtime = runtime
-        self._functions: dict[int, describe.Code | None] = {}
+        self._symbols = symbols
+        self._functions: dict[int, Code | None] = {}
         self._reasons = _wait_reasons()
-        self._standard = _standard_library()
+        goexit = symbols.at(symbol_address("runtime.goexit") or 0)
+        root = goexit.file.rpartition("runtime/")[0] if goexit else ""
+        # Where the standard library's sources were; unknown after -trimpath.
+        self._standard = root if root.startswith("/") else ""
 
     def groups(self, shown: Iterable[int]) -> list[dict[str, Any]]:
         """Those whose g is not among `shown`, as groups of equal stacks, the largest first."""
@@ -75,7 +80,7 @@ class Goroutines:
         functions = filter(None, map(self._function, stack))
         return next((f.name for f in functions if not self._is_standard(f)), None)
 
-    def _is_standard(self, function: describe.Code) -> bool:
+    def _is_standard(self, function: Code) -> bool:
         if function.name.startswith(("runtime.", "_cgo", "main.main.func")) or not function.file:
             return function.name.startswith(("runtime.", "_cgo"))
         if self._standard:
@@ -83,17 +88,10 @@ class Goroutines:
         first = function.name.partition("/")[0]
         return "/" in function.name and "." not in first
 
-    def _function(self, pc: int) -> describe.Code | None:
+    def _function(self, pc: int) -> Code | None:
         if pc not in self._functions:
-            self._functions[pc] = describe.code_at(pc - 1)
+            self._functions[pc] = self._symbols.at(pc - 1)
         return self._functions[pc]
-
-
-def _standard_library() -> str:
-    """Where the standard library's sources were, or "" where the program was built with -trimpath."""
-    found = describe.code_at(symbol_address("runtime.goexit") or 0)
-    root = found.file.rpartition("runtime/")[0] if found else ""
-    return root if root.startswith("/") else ""
 
 
 def _wait_reasons() -> list[str]:

@@ -7,7 +7,7 @@ program gets the few offsets that are the same in Go 1.21 to 1.27, and what is r
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import gdb
@@ -16,6 +16,8 @@ from . import memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from .gopclntab import FunctionTable
 
 _MAX_THREADS = 20_000
 
@@ -34,6 +36,15 @@ _G_FIELDS = (
     *("goid", "waitreason", "gopc", "parentGoid"),
 )
 _M_FIELDS = ("g0", "gsignal", "curg", "procid", "alllink", "vdsoSP", "vdsoPC")
+
+
+def has_debug_information() -> bool:
+    """Whether the program's Go code has DWARF, or there is no Go in it that could have any."""
+    try:
+        gdb.lookup_type("runtime.g")
+    except gdb.error:
+        return False
+    return True
 
 
 class Layout:
@@ -115,7 +126,9 @@ class Machine:
 class GoRuntime:
     """What the program's Go runtime knows."""
 
-    def __init__(self) -> None:
+    def __init__(self, table: FunctionTable | None) -> None:
+        """`table` is Go's function table, where there is no debug information."""
+        self.text = table.text if table else _text_range()
         self._g = Layout.of("runtime.g", _G_FIELDS)
         self._m = Layout.of("runtime.m", _M_FIELDS)
         self.has_dwarf = self._g is not None and self._m is not None
@@ -164,6 +177,14 @@ class GoRuntime:
                 return self.machine(address)
         return None
 
+    def machine_of_g(self, address: int) -> Machine | None:
+        """The m that runs the g at `address`, which may be no g: the m's g0 must lead back to that m."""
+        goroutine = self.goroutine(address)
+        machine = self.machine(goroutine.m) if goroutine else None
+        if machine is None or machine.g0 is None or machine.g0.m != machine.address:
+            return None
+        return machine if machine.g0.address == address else replace(machine, curg=goroutine)
+
     def _all_m(self) -> Iterator[tuple[int, dict[str, int]]]:
         address = global_word("runtime.allm")
         for _ in range(_MAX_THREADS):
@@ -199,7 +220,7 @@ def global_word(name: str) -> int | None:
     return memory.word(address) if address else None
 
 
-def text_range() -> range:
+def _text_range() -> range:
     """The addresses of Go code, from ``runtime.firstmoduledata`` (runtime/symtab.go); empty where unknown."""
     symbol = gdb.lookup_global_symbol("runtime.firstmoduledata")
     try:

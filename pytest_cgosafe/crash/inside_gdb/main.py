@@ -9,13 +9,16 @@ from typing import Any
 
 import gdb
 
-from . import arch, causes, describe, memory, siginfo
+from . import arch, causes, memory, siginfo
 from .boundaries import Boundaries
+from .gopclntab import FunctionTable
 from .goroutines import Goroutines
-from .goruntime import Goroutine, GoRuntime
+from .goruntime import Goroutine, GoRuntime, Machine, has_debug_information
+from .symbols import Symbols
 from .walker import Walker
 
 _WORDS = 20
+_MASK = 0xFFFF_FFFF_FFFF_FFFF
 _MAX_THREADS_SEARCHED = 64
 _FAULTS = {"SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGTRAP", "SIGSYS"}
 
@@ -70,13 +73,13 @@ class _Look:
         return self.walker.evidence.handled
 
     def backtrace(self) -> dict[str, Any]:
-        trace = self.walker.trace
+        frames, gaps = self.walker.trace.told()
         return {
             "tid": self.tid,
             "goroutine": (self.goroutine.goid or None) if self.goroutine else None,
-            "frames": trace.frames,
-            "gaps": trace.gaps,
-            "created_by": _created_by(self.goroutine),
+            "frames": frames,
+            "gaps": gaps,
+            "created_by": _created_by(self.boundaries.symbols, self.goroutine),
         }
 
 
@@ -90,11 +93,18 @@ class _Examination:
         self._live = request["live"]
         pid = gdb.selected_inferior().pid
         self._mappings = memory.live_mappings(pid) if self._live else memory.core_mappings()
-        self._runtime = GoRuntime()
+        table = None if has_debug_information() else FunctionTable.find()
+        self._symbols = Symbols(table)
+        self._runtime = GoRuntime(table)
 
     def run(self) -> None:
         """Answers step by step, the most important first."""
         thread = self._thread()
+        if self._symbols.table:
+            self._answer.note(
+                "the program has no debug information: Go's functions are named by its own table; "
+                "goroutine numbers, arguments and C functions are not known"
+            )
         look = self._look(thread)
         signal = self._request["signal"] or (None if self._live else siginfo.of_core())
         if not self._live and (look.handled or signal or {}).get("name") not in _FAULTS:
@@ -106,7 +116,7 @@ class _Examination:
             looks += [self._look(other) for other in others]
             self._answer.put(threads=[each.backtrace() for each in looks])
         shown = [each.goroutine.address for each in looks if each.goroutine]
-        self._answer.put(others=Goroutines(self._runtime).groups(shown))
+        self._answer.put(others=Goroutines(self._runtime, self._symbols).groups(shown))
 
     def _thread(self) -> gdb.InferiorThread:
         threads = gdb.selected_inferior().threads()
@@ -116,11 +126,20 @@ class _Examination:
     def _look(self, thread: gdb.InferiorThread) -> _Look:
         thread.switch()
         tid = thread.ptid[1]
-        machine = self._runtime.machine_of_thread(tid)
-        boundaries = Boundaries(self._arch, self._mappings, self._runtime, machine)
+        machine = self._runtime.machine_of_thread(tid) or self._machine_by_registers()
+        boundaries = Boundaries(self._arch, self._mappings, self._symbols, self._runtime, machine)
         walker = Walker(boundaries, full=self._request["full"])
         walker.walk()
         return _Look(tid, boundaries, walker)
+
+    def _machine_by_registers(self) -> Machine | None:
+        """The m of the selected thread without debug information: Go code keeps its g in a register."""
+        if self._symbols.table is None:
+            return None
+        frame = gdb.newest_frame()
+        if frame.pc() not in self._symbols.table.text:
+            return None
+        return self._runtime.machine_of_g(int(frame.read_register(self._arch.g)) & _MASK)
 
     def _search_fault(self) -> _Look | None:
         """The thread that met a fault: GOTRACEBACK=crash sends SIGQUIT and SIGABRT to others after it."""
@@ -139,7 +158,7 @@ class _Examination:
             words=memory.words(sp, _WORDS),
             signal=signal,
             backtrace=look.backtrace(),
-            recursion=trace.cycle,
+            recursion=trace.cycle if trace.cycle and trace.cycle["functions"] else None,
         )
         if evidence.handled:
             self._answer.note(
@@ -174,16 +193,15 @@ class _Examination:
         )
 
 
-def _created_by(goroutine: Goroutine | None) -> dict[str, Any] | None:
+def _created_by(symbols: Symbols, goroutine: Goroutine | None) -> dict[str, Any] | None:
     if goroutine is None or not goroutine.gopc or goroutine.goid == 1:
         return None
-    name = describe.function_at(goroutine.gopc - 1)
-    if name is None:
+    code = symbols.at(goroutine.gopc - 1)
+    if code is None:
         return None
-    sal = gdb.find_pc_line(goroutine.gopc - 1)
     return {
-        "function": name,
-        "file": sal.symtab.filename if sal.symtab else None,
-        "line": sal.line or None,
+        "function": code.name,
+        "file": code.file or None,
+        "line": code.line,
         "goroutine": goroutine.parent or None,
     }

@@ -38,7 +38,7 @@ class Skip:
 
     frames: int
     """The frames that are left out, inlined ones counted too."""
-    functions: Sequence[str]
+    functions: Sequence[str | None]
     """Those of one level, innermost first."""
     stride: int | None
     """Bytes of one level, or None where levels differ."""
@@ -132,8 +132,8 @@ def _by_frame_pointers(
     return Skip(frames=count, functions=names, stride=None, registers=far)
 
 
-def _names(frames: Sequence[Physical]) -> list[str]:
-    return [name or "?" for frame in frames for name in frame.functions]
+def _names(frames: Sequence[Physical]) -> list[str | None]:
+    return [name for frame in frames for name in frame.functions]
 
 
 def _return_slot(lower: Physical, upper: Physical) -> int | None:

@@ -17,7 +17,7 @@ class Trace:
 
     frames: list[dict[str, Any]] = field(default_factory=list)
     gaps: list[dict[str, Any]] = field(default_factory=list)
-    _cycle: tuple[Sequence[str], int, int | None] | None = None
+    _cycle: tuple[Sequence[str | None], int, int | None] | None = None
 
     def add(
         self,
@@ -70,7 +70,7 @@ class Trace:
         """Whether the last frames are those of Go's own signal handler."""
         return any(frame["function"] in _GO_HANDLERS for frame in self.frames[-3:])
 
-    def recursion(self, functions: Sequence[str], elided: int, stride: int | None) -> None:
+    def recursion(self, functions: Sequence[str | None], elided: int, stride: int | None) -> None:
         """Says that `elided` frames of a deep recursion through `functions` were skipped."""
         self.gap("the same calls again and again", elided)
         if self._cycle is None:
@@ -84,28 +84,29 @@ class Trace:
         functions, elided, stride = self._cycle
         shown = sum(frame["function"] in functions for frame in self.frames)
         levels = (shown + elided) // len(functions)
-        return {"functions": list(functions), "levels": levels, "bytes_per_level": stride}
+        return {
+            "functions": [name for name in functions if name],
+            "levels": levels,
+            "bytes_per_level": stride,
+        }
 
-    def fold_unnamed(self) -> None:
-        """Makes a gap of the frames between named ones that stand in a library without symbols."""
+    def told(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """Frames and gaps; frames that stand between named ones, in code without symbols, as a gap."""
         kept: list[dict[str, Any]] = []
         gaps = []
         run: list[dict[str, Any]] = []
-        for index, frame in enumerate(self.frames):
-            gaps += [{**gap, "after": len(kept)} for gap in self.gaps if gap["after"] == index]
-            if frame["function"] is None and kept and frame["pc"]:
+        for index, frame in enumerate([*self.frames, None]):
+            here = [gap for gap in self.gaps if gap["after"] == index]
+            if frame and not frame["function"] and kept and frame["pc"] and not here:
                 run.append(frame)
                 continue
             if run:
                 gaps.append({"after": len(kept), "reason": _unnamed(run), "elided": len(run)})
                 run = []
-            kept.append(frame)
-        gaps += [
-            {**gap, "after": len(kept)} for gap in self.gaps if gap["after"] == len(self.frames)
-        ]
-        if run:
-            gaps.append({"after": len(kept), "reason": _unnamed(run), "elided": len(run)})
-        self.frames, self.gaps = kept, gaps
+            gaps += [{**gap, "after": len(kept)} for gap in here]
+            if frame:
+                kept.append(frame)
+        return kept, gaps
 
 
 def _unnamed(run: Sequence[dict[str, Any]]) -> str:
