@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _LONGEST_CYCLE = 24  # frames: one level of a recursion through Go and C takes about 14
 _FEWEST_LEVELS = 3  # a cycle is folded from so many levels on
+_FEWEST_LEVELS_FULL = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +56,15 @@ def lay_out(
         for frame, is_glue in zip(frames, glue(frames), strict=True)
         if is_glue and user and not full
     }
-    entries = list(_fold_recursion(backtrace, recursion))
+    entries = list(
+        _fold_recursion(backtrace, recursion, _FEWEST_LEVELS_FULL if full else _FEWEST_LEVELS)
+    )
     shown = [entry for entry in entries if id(entry) not in hidden]
     return Layout(tuple(_mark_switches(shown)), len(entries) - len(shown), user)
 
 
 def _fold_recursion(
-    backtrace: Backtrace, recursion: Recursion | None
+    backtrace: Backtrace, recursion: Recursion | None, fewest: int
 ) -> Iterator[Frame | Repeat | Gap]:
     frames, gaps = backtrace.frames, backtrace.gaps
     at = 0
@@ -70,7 +73,7 @@ def _fold_recursion(
         if at == len(frames):
             return
         cycle, levels = _cycle_at(frames, at, _barrier(gaps, at, len(frames)))
-        if levels < _FEWEST_LEVELS:
+        if levels < fewest:
             yield frames[at]
             at += 1
             continue

@@ -7,7 +7,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from pytest_cgosafe.crash.layout import Repeat, Switch, lay_out
-from pytest_cgosafe.crash.naming import user_frames
+from pytest_cgosafe.crash.naming import c_function_called, user_frames
 from pytest_cgosafe.crash.text import columns, cut, pad, printable, short_function, short_place
 from pytest_cgosafe.results import Frame, Gap, Language
 from pytest_cgosafe.sizes import format_size
@@ -63,7 +63,7 @@ def render_crash(
     layout = lay_out(crash.backtrace, crash.recursion, full=full)
     for line in _wrap(_headline(crash, layout), width):
         yield pen.alarm(line)
-    yield from _wrap("; ".join(_circumstances(crash, layout)), width)
+    yield from _wrap("; ".join(filter(None, _circumstances(crash, layout))), width)
     yield ""
     yield from _backtrace(crash.backtrace, layout, pen, full=full, width=width)
     if crash.others:
@@ -102,7 +102,7 @@ def _headline(crash: Crash, layout: Layout) -> str:
 
 def _circumstances(crash: Crash, layout: Layout) -> Iterator[str]:
     if crash.recursion:
-        yield _depth(crash.recursion)
+        yield _depth(crash, crash.recursion)
     detail = crash.code or crash.signal
     if detail and detail not in crash.cause and not crash.recursion:
         signal = f"{crash.signal} ({crash.code})" if crash.code else detail
@@ -119,11 +119,17 @@ def _circumstances(crash: Crash, layout: Layout) -> Iterator[str]:
         yield f"called from {short_function(caller.function or '', _WIDEST_FUNCTION)}"
 
 
-def _depth(recursion: Recursion) -> str:
+def _depth(crash: Crash, recursion: Recursion) -> str:
+    levels = f"{recursion.levels:,} levels"
+    told = levels in crash.cause
     if recursion.bytes_per_level is None:
-        return f"{recursion.levels:,} levels"
+        return "" if told else levels
     used = format_size(recursion.levels * recursion.bytes_per_level)
-    return f"{recursion.levels:,} levels of {recursion.bytes_per_level} B used {used}"
+    return (
+        f"{used} of stack used"
+        if told
+        else f"{levels} of {recursion.bytes_per_level} B used {used}"
+    )
 
 
 def _who(backtrace: Backtrace) -> str:
@@ -231,7 +237,8 @@ def _others(groups: Iterable[GoroutineGroup]) -> Iterator[str]:
         if group.function is None:
             idle += group.count
         else:
-            yield f"{group.count} in {group.state} ({group.function})"
+            called = c_function_called(group.function)
+            yield f"{group.count} in {group.state} ({f'C.{called}' if called else group.function})"
     if idle:
         yield f"{idle} idle of the runtime"
 

@@ -245,6 +245,21 @@ def test_a_mutual_recursion_is_folded_by_its_cycle() -> None:
     assert "  ... even <- odd x 19" in lines
 
 
+def test_a_full_report_shows_every_level_of_a_short_recursion() -> None:
+    crash = Crash(
+        "SIGSEGV",
+        None,
+        None,
+        "x",
+        Backtrace(1, None, (frame("down", C, "/x.c:1", THREAD, 48),) * 5),
+    )
+    shown = [
+        sum(line.startswith("  down") for line in render_crash(crash, full=full))
+        for full in (False, True)
+    ]
+    assert shown == [1, 5]
+
+
 def test_two_calls_in_a_row_are_no_recursion() -> None:
     frames = [frame("twice", C, "/x.c:1", THREAD, 48)] * 2
     lines = list(render_crash(Crash("SIGSEGV", None, None, "x", Backtrace(1, None, tuple(frames)))))
