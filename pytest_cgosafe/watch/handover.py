@@ -100,7 +100,7 @@ class Handover:
         if self._stopping():
             ptrace.cont(thread.tid)
         else:
-            # It would run on without its signal, perhaps to block it. Once the group-stop has begun, it only joins that.
+            # It would run on without its signal, perhaps to block it. Once the group-stop has begun, it can only join.
             self._kept.append(thread.tid)
 
     def group_stop_began(self) -> None:
@@ -159,7 +159,7 @@ class Handover:
     def _seize(self) -> None:
         """Trace every thread again and wait for all to report."""
         for thread in self._program.threads.values():
-            thread.in_group_stop = thread.armed = False
+            thread.in_group_stop, thread.slots = False, None
         threads = self._program.threads
         for tid in procfs.thread_ids(self._program.pid):
             if tid in threads and threads[tid].ending:

@@ -56,32 +56,32 @@ class Program:
         self.breakpoints = Breakpoints(self.pid, self._lookup, self._names)
         self._keeper.locate(main)
         self.breakpoints.search_program()
-        self._arm(main)
+        self.rearm(main)
 
     def begin(self, tid: int) -> Thread:
         """Take note of a new thread, at its first stop."""
         thread = self.threads[tid] = Thread(tid, main=False)
         if self._keeper and self.breakpoints:
             self._keeper.locate(thread)
-            self._arm(thread)
+            self.rearm(thread)
         return thread
 
     def creates_thread(self, tid: int) -> None:
         """Look for what thread `tid` may have loaded before it creates a thread: the C library, a Go library."""
         points = self.breakpoints
         if points and not points.complete and points.search_libraries():
-            self._arm(self.threads[tid])
             for thread in self.threads.values():
-                # The others run: they are armed at their next stop.
+                # This one is about to be armed; the others run, and are at their next stop.
                 if thread.tid != tid:
-                    thread.armed = False
                     with suppress(ProcessLookupError):
                         ptrace.interrupt(thread.tid)
+            self.rearm(self.threads[tid])
 
     def rearm(self, thread: Thread) -> None:
-        """Set breakpoints that were found after the thread began."""
-        if not thread.armed:
-            self._arm(thread)
+        """Set breakpoints that were found since the thread stopped last."""
+        if self.breakpoints and thread.slots != self.breakpoints.slots:
+            thread.slots = self.breakpoints.slots
+            thread.end_seen = self.breakpoints.arm(thread.tid) and self.breakpoints.sees_thread_end
 
     def measure(self, thread: Thread) -> None:
         """See how deep the thread's stack was used."""
@@ -126,7 +126,3 @@ class Program:
         if self.breakpoints:
             for text in self.breakpoints.notes:
                 self.note(text)
-
-    def _arm(self, thread: Thread) -> None:
-        if self.breakpoints:
-            thread.armed = self.breakpoints.arm(thread.tid) and self.breakpoints.sees_thread_end

@@ -36,8 +36,10 @@ class Thread:
     main: bool
     name: str = ""
     stack: StackRange | None = None
-    armed: bool = False
-    """Its breakpoints are set."""
+    slots: tuple[int | None, ...] | None = None
+    """The breakpoints that were last set on it, or tried to."""
+    end_seen: bool = False
+    """Its end will be seen while the stack is whole."""
     used_from: int | None = None
     """The lowest byte of its stack that was written before the thread began, where that is below its first frame."""
     before: stacks.Snapshot | None = None
@@ -63,7 +65,7 @@ class Thread:
             return _NO_STACK
         if not self.deepest:
             return _UNREADABLE
-        if not self.main and not self.armed:
+        if not self.main and not self.end_seen:
             return _RELEASED
         if self.stack.limit is None:
             return "RLIMIT_STACK is unlimited"

@@ -21,6 +21,7 @@ from pytest_cgosafe.watch.watcher import Command, watch
 from tests.integration.watching import Looker, gone, plain, run
 
 Build = Callable[..., Path]
+_CORE = ("SIGABRT", "SIGFPE", "SIGILL", "SIGBUS", "SIGQUIT", "SIGSYS", "SIGTRAP", "SIGSEGV")
 
 
 @pytest.fixture(scope="session")
@@ -74,10 +75,7 @@ def test_a_hand_over_at_every_signal_leaves_no_trace_in_the_program(
     assert watched.exit == Exit(7, None)
     assert looker.handed_over_badly == []
     assert [(stop.signal.name, stop.signal.address) for stop in looker.examined if stop.signal] == [
-        *(
-            (name, None)
-            for name in "SIGABRT SIGFPE SIGILL SIGBUS SIGQUIT SIGSYS SIGTRAP SIGSEGV".split()
-        ),
+        *((name, None) for name in _CORE),
         ("SIGSEGV", 16),
     ]
 
@@ -108,6 +106,27 @@ def test_a_breakpoint_stops_each_thread_that_enters_the_function(program: Build)
         len(stops) >= 1000
     )  # one more where the scheduler preempts the thread at the function's first instruction
     assert watched.stdout == "1000\n"
+    assert looker.handed_over_badly == []
+
+
+def test_a_go_library_that_is_loaded_late_is_found_on_every_thread(program: Build) -> None:
+    library = program("watch/library", "-buildmode=c-shared")
+    script = f"""
+import ctypes, threading
+loaded, go = threading.Event(), threading.Event()
+def call():
+    loaded.set(); go.wait()
+    library.Panic()
+early = threading.Thread(target=call); early.start(); loaded.wait()
+library = ctypes.CDLL({str(library)!r})
+library.Panic()
+go.set(); early.join()
+"""
+    looker = Looker(breakpoints=("runtime.gopanic",))
+    watched = run(sys.executable, "-c", script, observer=looker)
+    assert watched.exit == Exit(0, None), watched
+    assert {stop.breakpoint for stop in looker.examined} == {"runtime.gopanic"}
+    assert len({stop.tid for stop in looker.examined}) == 2
     assert looker.handed_over_badly == []
 
 
