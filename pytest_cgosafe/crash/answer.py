@@ -28,9 +28,18 @@ _PLAIN_FRAME = re.compile(
 )
 
 
-def picture(found: Mapping[str, Any], request: Mapping[str, Any], trouble: str | None) -> Picture:
-    """The picture that the script's answer tells; `trouble` is what kept it from finishing, if anything did."""
-    notes = tuple(found.get("notes", ()))
+def picture(
+    found: Mapping[str, Any],
+    request: Mapping[str, Any],
+    trouble: str | None,
+    doubts: tuple[str, ...] = (),
+) -> Picture:
+    """The picture that the script's answer tells.
+
+    `trouble` is what kept the script from finishing, if anything did, `doubts` is what gdb thought of
+    the program when it opened it.
+    """
+    notes = (*doubts, *found.get("notes", ()))
     signal = found.get("signal") or request.get("signal")
     recursion = found.get("recursion")
     return Picture(

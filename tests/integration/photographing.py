@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_cgosafe.binary.elf import read_elf
 from pytest_cgosafe.crash.debugger import examine_process
-from pytest_cgosafe.crash.picture import Picture
-from pytest_cgosafe.results import Backtrace, Frame
 from pytest_cgosafe.watch.stops import Stop, StopReason
 from pytest_cgosafe.watch.watcher import Command, Watched, watch
+
+if TYPE_CHECKING:
+    from pytest_cgosafe.crash.picture import Picture
+    from pytest_cgosafe.results import Backtrace, Frame
 
 DEBUG = ("-gcflags=all=-N -l",)
 DEBUG_C = {

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_cgosafe.results import Language, StackKind
-from tests.conftest import Build
 from tests.integration.photographing import (
     DEBUG,
     DEBUG_C,
@@ -15,6 +16,9 @@ from tests.integration.photographing import (
     unnamed_between,
     user_frames,
 )
+
+if TYPE_CHECKING:
+    from tests.conftest import Build
 
 T, G, S = "thread:", "goroutine:", "signal:"
 MAIN = [G + "main.way", G + "main.main.func1"]
@@ -174,7 +178,7 @@ def test_a_frame_tells_place_size_arguments_and_language(crashes: Path) -> None:
     load = next(frame for frame in frames if frame.function == "main.(*loader).load")
     assert load.language is Language.GO
     assert load.sp is not None
-    for lower, upper in zip(frames, frames[1:], strict=False):
+    for lower, upper in itertools.pairwise(frames):
         if lower.size and lower.stack is upper.stack:
             assert (lower.sp or 0) + lower.size == upper.sp
 

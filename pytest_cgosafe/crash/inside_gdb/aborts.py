@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gdb
 
 from . import memory
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 GLUE = {"raise", "abort", "gsignal", "pthread_kill", "malloc_printerr", "std::terminate()"}
 _MAX_MESSAGE = 4096

@@ -257,7 +257,7 @@ class Boundaries:
         return self._same_function(frame.pc(), at)
 
     def _crosscall2(
-        self, frame: gdb.Frame, sp: int, older: gdb.Frame | None
+        self, _frame: gdb.Frame, sp: int, older: gdb.Frame | None
     ) -> Start | Lost | None:
         sizes = self.arch.crosscall2_sizes
         told = int(older.read_register(self.arch.sp)) - sp if older is not None else 0

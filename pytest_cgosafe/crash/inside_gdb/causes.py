@@ -6,7 +6,6 @@ Each explanation answers only where what it says is certain; the last one says w
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,8 @@ import gdb
 from . import aborts, gomaps, memory, operands
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .evidence import Evidence, MapVariable, Pointer
     from .memory import Mappings
     from .trace import Trace
@@ -90,7 +91,8 @@ def explain(facts: Facts) -> str | None:
         "SIGTRAP": lambda facts: f"a breakpoint instruction in {facts.function}",
         "SIGSYS": lambda facts: f"a system call that a seccomp filter forbids, in {facts.function}",
     }
-    return by_signal.get(facts.signal, lambda _facts: None)(facts)
+    step = by_signal.get(facts.signal)
+    return step(facts) if step else None
 
 
 def goroutine_overflow(trace: Trace, size: int | None) -> str | None:
@@ -170,7 +172,7 @@ def _go_map(facts: Facts) -> str | None:
     for pointer in facts.evidence.pointers:
         for variable in facts.evidence.maps:
             if pointer.value and pointer.value in (variable.value, variable.address):
-                return _map_text(facts, pointer, variable, gomaps.length_of_map(variable.value))
+                return _map_text(facts, pointer, variable, memory.word(variable.value))
     for pointer in facts.evidence.pointers:
         direct = gomaps.length_of_map(pointer.value)
         inner = memory.word(pointer.value) if direct is None else None
@@ -232,10 +234,11 @@ def _pointer_at_fault(facts: Facts, possible: Callable[[int], bool]) -> Pointer 
 def _source_line(facts: Facts) -> str:
     frame = facts.trace.frames[facts.culprit]
     try:
-        lines = Path(frame["file"]).read_text(encoding="utf-8", errors="replace").splitlines()
-        return lines[frame["line"] - 1]
+        text = Path(frame["file"]).read_text(encoding="utf-8", errors="replace")
+        line: str = text.splitlines()[frame["line"] - 1]
     except (OSError, IndexError, TypeError):
         return ""
+    return line
 
 
 def _member(target: gdb.Type, offset: int) -> str | None:
@@ -273,7 +276,7 @@ def _bad_pointer(facts: Facts) -> str:
         lambda value: (
             value > _NULL_LIMIT
             and (near is None or value <= near < value + _NULL_LIMIT)
-            and memory.read(value, 1) is None
+            and not facts.mappings.is_writable(value)
         ),
     )
     via = f": `{pointer.name}` is {pointer.value:#x}" if pointer else ""

@@ -8,11 +8,14 @@ group); before that a map was a runtime.hmap of buckets (runtime/map.go).
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import gdb
 
 from . import memory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _MAX_DIRECTORY = 1 << 16
 _MAX_BUCKETS_EXPONENT = 40
@@ -65,7 +68,7 @@ def _hmap(address: int) -> int | None:
     if exponent > _MAX_BUCKETS_EXPONENT or flags & ~0xF or not seed or buckets % 8:
         return None
     most = 8 if exponent == 0 else 13 << (exponent - 1)  # 6.5 entries a bucket; then it grows
-    if not 0 < count <= most + 1 or (evacuated and not old) or overflow > count:
+    if not 0 < count <= most + 1 or evacuated > 1 << exponent or overflow > count:
         return None
     tops = memory.read(buckets, 8)
     if tops is None:

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
-from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gdb
 
 from . import memory
 from .goruntime import Goroutine, GoRuntime, symbol_address
-from .symbols import Code, Symbols
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .symbols import Code, Symbols
 
 _MAX_GOROUTINES = 10_000
 _MAX_FRAMES = 50

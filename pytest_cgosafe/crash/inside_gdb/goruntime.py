@@ -129,11 +129,8 @@ class GoRuntime:
     def __init__(self, table: FunctionTable | None) -> None:
         """`table` is Go's function table, where there is no debug information."""
         self.text = table.text if table else _text_range()
-        self._g = Layout.of("runtime.g", _G_FIELDS)
-        self._m = Layout.of("runtime.m", _M_FIELDS)
-        self.has_dwarf = self._g is not None and self._m is not None
-        self._g = self._g or Layout(_UNNAMED_G)
-        self._m = self._m or Layout(_UNNAMED_M)
+        self._g = Layout.of("runtime.g", _G_FIELDS) or Layout(_UNNAMED_G)
+        self._m = Layout.of("runtime.m", _M_FIELDS) or Layout(_UNNAMED_M)
 
     def goroutine(self, address: int) -> Goroutine | None:
         """The g at `address`, or None where there is none that makes sense."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from .goruntime import Goroutine, GoRuntime, Machine, has_debug_information
 from .symbols import Symbols
 from .walker import Walker
 
+_LIFETIME = 300
 _WORDS = 20
 _MASK = 0xFFFF_FFFF_FFFF_FFFF
 _MAX_THREADS_SEARCHED = 64
@@ -27,6 +29,7 @@ def run(request_path: str) -> None:
     """Answers the request in `request_path`; `debugger.py` says what it asks and what it gets."""
     request = json.loads(Path(request_path).read_text(encoding="utf-8"))
     answer = _Answer(Path(request["answer"]))
+    signal.alarm(_LIFETIME)  # if nobody is left to end this gdb, it ends by itself
     gdb.execute("set language c")  # else expressions are read in the language of the frame at hand
     gdb.execute("set print null-stop on")
     table = arch.current()
@@ -93,9 +96,9 @@ class _Examination:
         self._live = request["live"]
         pid = gdb.selected_inferior().pid
         self._mappings = memory.live_mappings(pid) if self._live else memory.core_mappings()
-        table = None if has_debug_information() else FunctionTable.find()
-        self._symbols = Symbols(table)
-        self._runtime = GoRuntime(table)
+        functions = None if has_debug_information() else FunctionTable.find()
+        self._symbols = Symbols(functions)
+        self._runtime = GoRuntime(functions)
 
     def run(self) -> None:
         """Answers step by step, the most important first."""
@@ -106,10 +109,10 @@ class _Examination:
                 "goroutine numbers, arguments and C functions are not known"
             )
         look = self._look(thread)
-        signal = self._request["signal"] or (None if self._live else siginfo.of_core())
-        if not self._live and (look.handled or signal or {}).get("name") not in _FAULTS:
+        met = self._request["signal"] or (None if self._live else siginfo.of_core())
+        if not self._live and (look.handled or met or {}).get("name") not in _FAULTS:
             look = self._search_fault() or look
-        self._tell(look, look.handled or signal)
+        self._tell(look, look.handled or met)
         looks = [look]
         if self._request["all_threads"]:
             others = (t for t in gdb.selected_inferior().threads() if t.ptid[1] != look.tid)
@@ -149,14 +152,14 @@ class _Examination:
                 return look
         return None
 
-    def _tell(self, look: _Look, signal: dict[str, Any] | None) -> None:
+    def _tell(self, look: _Look, met: dict[str, Any] | None) -> None:
         trace, evidence = look.walker.trace, look.walker.evidence
         registers = evidence.registers or look.boundaries.general_registers(gdb.newest_frame())
         sp = next(r["value"] for r in registers if r["name"] == self._arch.sp)
         self._answer.put(
             registers=registers,
             words=memory.words(sp, _WORDS),
-            signal=signal,
+            signal=met,
             backtrace=look.backtrace(),
             recursion=trace.cycle if trace.cycle and trace.cycle["functions"] else None,
         )
@@ -164,25 +167,25 @@ class _Examination:
             self._answer.note(
                 f"Go's own signal handler had it in hand: the first {evidence.first} frames are its"
             )
-        self._answer.put(cause=self._cause(look, signal))
+        self._answer.put(cause=self._cause(look, met))
 
-    def _cause(self, look: _Look, signal: dict[str, Any] | None) -> str | None:
+    def _cause(self, look: _Look, met: dict[str, Any] | None) -> str | None:
         trace, evidence, goroutine = look.walker.trace, look.walker.evidence, look.goroutine
         overflow = causes.goroutine_overflow(
             trace, goroutine.hi - goroutine.lo if goroutine else None
         )
         fault = next(iter(trace.frames[evidence.first :]), None)
         in_go = fault is not None and look.boundaries.in_go_text(fault["pc"])
-        if overflow or fault is None or (evidence.death and (in_go or not signal)):
+        if overflow or fault is None or (evidence.death and (in_go or not met)):
             return overflow or evidence.death
-        if not signal:
+        if not met:
             return None
         return causes.explain(
             causes.Facts(
                 tid=look.tid,
-                signal=signal["name"],
-                code=signal["code"],
-                address=signal["address"],
+                signal=met["name"],
+                code=met["code"],
+                address=met["address"],
                 pc=fault["pc"],
                 sp=fault["sp"],
                 in_go=in_go,

@@ -9,13 +9,14 @@ skipped is counted, never estimated.
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from . import memory
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from .arch import Arch
 
 _LONGEST_CYCLE = 16

@@ -80,7 +80,8 @@ class Symbols:
 
 def _looked_up(frame: gdb.Frame) -> int:
     """A caller's pc is a return address: the call is the instruction before it."""
-    return int(frame.pc()) - (frame.level() > 0)
+    pc: int = frame.pc()
+    return pc - 1 if frame.level() > 0 else pc
 
 
 def _clean(name: str) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gdb
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _GO_HANDLERS = {"runtime.sigtramp", "runtime.cgoSigtramp", "runtime.sigtrampgo"}
 

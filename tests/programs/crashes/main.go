@@ -5,6 +5,7 @@ package main
 #cgo CFLAGS: -O0 -g -fno-omit-frame-pointer
 #include <stdlib.h>
 #include "plain.h"
+static const char *some_text(void) { return "constant"; }
 */
 import "C"
 
@@ -126,56 +127,77 @@ func spin() {
 	}
 }
 
-func mapAsStruct() int {
-	counts := map[string]int{"a": 1, "b": 2, "c": 3}
+func mapAsStruct(entries int) int {
+	counts := map[string]int{}
+	for i := 0; i < entries; i++ {
+		counts[fmt.Sprint(i)] = i
+	}
 	return int(C.read_map_as_struct(*(*C.uintptr_t)(unsafe.Pointer(&counts))))
 }
 
+var hidden struct{ counts map[string]int }
+
+func hiddenMapAsStruct(entries int) int {
+	hidden.counts = map[string]int{}
+	for i := 0; i < entries; i++ {
+		hidden.counts[fmt.Sprint(i)] = i
+	}
+	return int(C.read_map_as_struct(*(*C.uintptr_t)(unsafe.Pointer(&hidden.counts))))
+}
+
 var ways = map[string]func(){
-	"null":            func() { (&loader{16}).load(3) },
-	"nested":          func() { again(4, dieInC) },
-	"nested-go":       func() { again(3, dieInGo) },
-	"nested-grow":     func() { again(3, growThenDie) },
-	"nested-panic":    func() { again(2, panicInGo) },
-	"tight":           func() { tight.Null(16) },
-	"tight-overflow":  func() { tight.Overflow() },
-	"overflow":        func() { C.overflow_uniform(1) },
-	"overflow-mutual": func() { C.overflow_mutual(1) },
-	"overflow-vary":   func() { C.overflow_varying(1) },
-	"overflow-go":     func() { endless(1) },
-	"overflow-even":   func() { even(1) },
-	"call-null":       func() { C.call_null() },
-	"call-data":       func() { C.call_data() },
-	"smash":           func() { C.smash_return_address() },
-	"assert":          func() { C.fail_assert(40) },
-	"abort":           func() { C.give_up() },
-	"free-twice":      func() { C.free_twice() },
-	"divide":          func() { C.divide(1, 0) },
-	"trap":            func() { C.trap() },
-	"bus":             func() { C.beyond_file_end(C.CString(os.Args[2])) },
-	"libc":            func() { C.in_libc((*C.char)(unsafe.Pointer(uintptr(8)))) },
-	"map":             func() { mapAsStruct() },
-	"cold":            func() { C.in_cold_part((*C.int)(unsafe.Pointer(uintptr(16))), 1) },
-	"noreturn":        func() { C.never_returns((*C.int)(unsafe.Pointer(uintptr(16)))) },
-	"sort":            func() { C.sorted_by_go(8) },
-	"thread":          func() { C.thread_without_go() },
-	"thread-go":       func() { C.thread_calls_go(dieInC) },
-	"handler":         func() { C.crash_in_handler(0) },
-	"handler-stack":   func() { C.crash_in_handler(1) },
-	"after-free":      func() { C.use_after_free() },
-	"field-of-null":   func() { C.field_of_null() },
-	"throw":           cxx.Throw,
-	"method":          func() { cxx.Method() },
-	"generic":         func() { generic("a", func() int { return small(&loader{16}) }) },
-	"deferred":        func() { inDeferred() },
-	"nil":             func() { readNil(nil) },
-	"nil-func":        func() { var f func(); f() },
-	"nil-map":         func() { var m map[string]int; m["a"] = 1 },
-	"panic":           func() { panic("enough") },
-	"unlock":          func() { var m sync.Mutex; m.Unlock() },
-	"deadlock":        func() { select {} },
-	"hang":            hang,
-	"spin":            spin,
+	"null":             func() { (&loader{16}).load(3) },
+	"nested":           func() { again(4, dieInC) },
+	"nested-go":        func() { again(3, dieInGo) },
+	"nested-grow":      func() { again(3, growThenDie) },
+	"nested-panic":     func() { again(2, panicInGo) },
+	"tight":            func() { tight.Null(16) },
+	"tight-overflow":   func() { tight.Overflow() },
+	"overflow":         func() { C.overflow_uniform(1) },
+	"overflow-mutual":  func() { C.overflow_mutual(1) },
+	"overflow-vary":    func() { C.overflow_varying(1) },
+	"overflow-go":      func() { endless(1) },
+	"overflow-even":    func() { even(1) },
+	"call-null":        func() { C.call_null() },
+	"call-data":        func() { C.call_data() },
+	"smash":            func() { C.smash_return_address() },
+	"assert":           func() { C.fail_assert(40) },
+	"abort":            func() { C.give_up() },
+	"free-twice":       func() { C.free_twice() },
+	"divide":           func() { C.divide(1, 0) },
+	"trap":             func() { C.trap() },
+	"bus":              func() { C.beyond_file_end(C.CString(os.Args[2])) },
+	"libc":             func() { C.in_libc((*C.char)(unsafe.Pointer(uintptr(8)))) },
+	"map":              func() { mapAsStruct(3) },
+	"large-map":        func() { mapAsStruct(1000) },
+	"hidden-map":       func() { hiddenMapAsStruct(3) },
+	"hidden-large-map": func() { hiddenMapAsStruct(1000) },
+	"divide-overflow":  func() { C.divide(-1<<31, -1) },
+	"write-text":       func() { C.write_text(C.some_text()) },
+	"overflow-thread":  func() { C.overflow_in_thread() },
+	"huge-frame":       func() { C.huge_frame(1) },
+	"guard-page":       func() { C.touch_guard_page() },
+	"cold":             func() { C.in_cold_part((*C.int)(unsafe.Pointer(uintptr(16))), 1) },
+	"noreturn":         func() { C.never_returns((*C.int)(unsafe.Pointer(uintptr(16)))) },
+	"sort":             func() { C.sorted_by_go(8) },
+	"thread":           func() { C.thread_without_go() },
+	"thread-go":        func() { C.thread_calls_go(dieInC) },
+	"handler":          func() { C.crash_in_handler(0) },
+	"handler-stack":    func() { C.crash_in_handler(1) },
+	"after-free":       func() { C.use_after_free() },
+	"field-of-null":    func() { C.field_of_null() },
+	"throw":            cxx.Throw,
+	"method":           func() { cxx.Method() },
+	"generic":          func() { generic("a", func() int { return small(&loader{16}) }) },
+	"deferred":         func() { inDeferred() },
+	"nil":              func() { readNil(nil) },
+	"nil-func":         func() { var f func(); f() },
+	"nil-map":          func() { var m map[string]int; m["a"] = 1 },
+	"panic":            func() { panic("enough") },
+	"unlock":           func() { var m sync.Mutex; m.Unlock() },
+	"deadlock":         func() { select {} },
+	"hang":             hang,
+	"spin":             spin,
 }
 
 func init() {

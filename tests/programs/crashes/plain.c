@@ -170,3 +170,20 @@ int field_of_null(void) {
 	struct table *table = 0;
 	return table->first->value;
 }
+
+void write_text(const char *text) { *(char *)text = 'x'; }
+
+static void *thread_overflows(void *arg) { return (void *)(intptr_t)overflow_uniform((int)(intptr_t)arg); }
+
+int overflow_in_thread(void) { return in_thread(thread_overflows, (void *)1); }
+
+int huge_frame(int size) {
+	volatile char room[16 << 20];
+	room[0] = size;
+	return room[0];
+}
+
+int touch_guard_page(void) {
+	volatile char *page = mmap(0, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	return page[8];
+}

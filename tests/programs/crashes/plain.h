@@ -26,3 +26,7 @@ int crash_in_handler(int on_own_stack);
 void hang_in_c(void);
 int use_after_free(void);
 int field_of_null(void);
+void write_text(const char *text);
+int overflow_in_thread(void);
+int huge_frame(int size);
+int touch_guard_page(void);
