@@ -40,6 +40,10 @@ class End:
     """There are no further frames."""
 
 
+if TYPE_CHECKING:
+    Step = Start | Lost | End | None
+
+
 class Boundaries:
     """The switches of one thread."""
 
@@ -60,9 +64,7 @@ class Boundaries:
         self._goroutine = machine.curg if machine else None
         self._g0_sp = machine.g0.sp if machine and machine.g0 else 0
         self._crossed = False
-        self._table: dict[
-            str, Callable[[gdb.Frame, int, gdb.Frame | None], Start | Lost | None]
-        ] = {
+        self._table: dict[str, Callable[[gdb.Frame, int, gdb.Frame | None], Step]] = {
             "runtime.asmcgocall": self._asmcgocall,
             "runtime.cgocallback": self._cgocallback,
             "crosscall2": self._crosscall2,
@@ -167,9 +169,7 @@ class Boundaries:
             return Start({**registers, **far})
         return None
 
-    def cross(
-        self, frame: gdb.Frame, name: str | None, older: gdb.Frame | None
-    ) -> Start | Lost | None:
+    def cross(self, frame: gdb.Frame, name: str | None, older: gdb.Frame | None) -> Step:
         """What comes after `frame`: a new segment, a boundary that was lost, or None for gdb's own next frame."""
         handler = self._table.get(name or "")
         step = handler(frame, self._sp(frame), older) if handler else None
@@ -200,14 +200,12 @@ class Boundaries:
             return None
         return self._same_function(goroutine.pc, goroutine.sp, goroutine.fp)
 
-    def _asmcgocall(
-        self, frame: gdb.Frame, sp: int, _older: gdb.Frame | None
-    ) -> Start | Lost | None:
+    def _asmcgocall(self, frame: gdb.Frame, sp: int, _older: gdb.Frame | None) -> Step:
         if self.stack_kind(sp) == GOROUTINE:
             return None
         return self._leave_c(frame.pc(), sp)
 
-    def _leave_c(self, pc: int, sp: int) -> Start | Lost | None:
+    def _leave_c(self, pc: int, sp: int) -> Step:
         for slots in self.arch.asmcgocall:
             depth, address = memory.word(sp + slots.depth), memory.word(sp + slots.goroutine)
             if not depth or address is None:
@@ -241,9 +239,7 @@ class Boundaries:
         if self.machine and self.machine.g0:
             self._g0_sp = self.machine.g0.sp
 
-    def _cgocallback(
-        self, frame: gdb.Frame, sp: int, _older: gdb.Frame | None
-    ) -> Start | Lost | None:
+    def _cgocallback(self, frame: gdb.Frame, sp: int, _older: gdb.Frame | None) -> Step:
         if self.stack_kind(sp) != GOROUTINE:
             return None
         at = self._g0_sp
@@ -256,9 +252,9 @@ class Boundaries:
         self._g0_sp = memory.word(at + self.arch.cgocallback_saved_sp) or 0
         return self._same_function(frame.pc(), at)
 
-    def _crosscall2(
-        self, _frame: gdb.Frame, sp: int, older: gdb.Frame | None
-    ) -> Start | Lost | None:
+    def _crosscall2(self, frame: gdb.Frame, sp: int, older: gdb.Frame | None) -> Step:
+        if frame.level() == 0:
+            return None  # it has not called yet, or has returned: nothing is where it would be during the call
         sizes = self.arch.crosscall2_sizes
         told = int(older.read_register(self.arch.sp)) - sp if older is not None else 0
         for size in (told, *sizes):
@@ -274,9 +270,7 @@ class Boundaries:
                 return Start(registers)
         return Lost("the C caller of crosscall2 could not be found")
 
-    def _systemstack(
-        self, frame: gdb.Frame, sp: int, _older: gdb.Frame | None
-    ) -> Start | Lost | None:
+    def _systemstack(self, frame: gdb.Frame, sp: int, _older: gdb.Frame | None) -> Step:
         goroutine = self._goroutine
         if self.stack_kind(sp) == GOROUTINE or goroutine is None:
             return None
@@ -286,7 +280,7 @@ class Boundaries:
             )
         return self._same_function(frame.pc(), goroutine.sp, goroutine.fp)
 
-    def _vdso(self, _frame: gdb.Frame, sp: int, _older: gdb.Frame | None) -> Start | Lost | None:
+    def _vdso(self, _frame: gdb.Frame, sp: int, _older: gdb.Frame | None) -> Step:
         """Go calls the kernel's vDSO on the system stack, and keeps where it came from in its m."""
         machine = self.machine
         if machine is None or self.stack_kind(sp) == GOROUTINE or not machine.vdso_sp:
@@ -295,12 +289,12 @@ class Boundaries:
             return None
         return Start(self._registers(machine.vdso_pc, machine.vdso_sp, machine.vdso_sp))
 
-    def _to_scheduled(
-        self, _frame: gdb.Frame, sp: int, _older: gdb.Frame | None
-    ) -> Start | Lost | None:
+    def _to_scheduled(self, _frame: gdb.Frame, sp: int, _older: gdb.Frame | None) -> Step:
         goroutine = self._goroutine
-        if self.stack_kind(sp) == GOROUTINE or goroutine is None:
+        if self.stack_kind(sp) == GOROUTINE:
             return None
+        if goroutine is None:
+            return End()  # the thread has parted with its goroutine, and looks for another
         if not goroutine.holds(goroutine.sp) or not self.in_go_text(goroutine.pc):
             return Lost("the goroutine that the scheduler took over has not kept its place")
         return Start(self._registers(goroutine.pc, goroutine.sp, goroutine.fp))

@@ -303,10 +303,10 @@ def _illegal(facts: Facts) -> str:
 
 
 def _abort(facts: Facts) -> str | None:
-    names = [frame["function"] for frame in facts.trace.frames]
+    names = [frame["function"] for frame in facts.trace.frames[facts.evidence.first :]]
     if any(name in ("runtime.raise", "runtime.dieFromSignal", "runtime.crash") for name in names):
         return None
-    thrown = aborts.thrown_exception(facts.trace.frames)
+    thrown = aborts.thrown_exception(facts.trace.frames[facts.evidence.first :])
     if thrown:
         return f"uncaught C++ exception: {thrown}"
     message = aborts.libc_message()

@@ -29,7 +29,7 @@ _FIRST_LOOK_FOR_CYCLES = 64
 
 # Their callers were not calling: the runtime made it look so, at the instruction where a signal came.
 _INJECTED = {"runtime.sigpanic", "runtime.sigpanic0", "runtime.asyncPreempt"}
-_ENDS = {"runtime.goexit", "runtime.mstart", "runtime.rt0_go", "runtime.mcall"}
+_ENDS = {"runtime.goexit", "runtime.mstart", "runtime.rt0_go"}
 _THREAD_STARTS = {"_start", "clone", "__clone", "clone3", "__clone3", "start_thread"}
 
 
