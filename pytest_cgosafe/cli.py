@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,14 +16,17 @@ from pytest_cgosafe.checks import check
 from pytest_cgosafe.doctor import examine, render_findings
 from pytest_cgosafe.errors import CgosafeError
 from pytest_cgosafe.options import Limits
+from pytest_cgosafe.postmortem import look_at_process, read_core
 from pytest_cgosafe.report.json import to_json
 from pytest_cgosafe.report.terminal import printable, render_breaches, render_run
 from pytest_cgosafe.results import Profile
-from pytest_cgosafe.session import DEFAULT_TIMEOUT, Session
+from pytest_cgosafe.session import DEFAULT_TIMEOUT, Session, render_result
 from pytest_cgosafe.toolchain import find_toolchain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+
+    from pytest_cgosafe.results import Crossing, RunResult
 
 CLEAN, FINDINGS, COULD_NOT = 0, 1, 2
 INTERRUPTED = 130
@@ -72,6 +76,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     test.add_argument("target", metavar="PKG", help="an import path, a directory, or ./...")
     test.set_defaults(command=_test)
+    backtrace = commands.add_parser(
+        "backtrace", help="the mixed backtrace of a core file, or of every thread of a process"
+    )
+    where = backtrace.add_mutually_exclusive_group(required=True)
+    where.add_argument("--core", type=Path, metavar="FILE", help="a core file of BINARY")
+    where.add_argument("--pid", type=int, metavar="PID", help="a running process; it goes on")
+    backtrace.add_argument("target", nargs="?", type=Path, metavar="BINARY", help="with --core")
+    _reporting(backtrace)
+    backtrace.set_defaults(command=_backtrace)
     doctor = commands.add_parser(
         "doctor", help="say what was found, what is missing, and the command that mends it"
     )
@@ -97,6 +110,11 @@ def _running(
         metavar="S",
         help=f"seconds (default: {DEFAULT_TIMEOUT:g})",
     )
+    _reporting(parser)
+    return parser
+
+
+def _reporting(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json",
         metavar="FILE",
@@ -105,7 +123,6 @@ def _running(
     parser.add_argument(
         "--full", action="store_true", help="show every frame, register and local of a crash"
     )
-    return parser
 
 
 def _seconds(text: str) -> float:
@@ -152,21 +169,45 @@ def _in_session(options: argparse.Namespace, work: Callable[[Session], object]) 
 
 def _report(session: Session, options: argparse.Namespace, here: Path) -> int:
     crossings = session.crossings()
-    breaches = check(Limits(), session.runs, crossings)
+    runs_alone = [replace(run, crossings=()) for run in session.runs]  # each tells its own below
+    breaches = check(Limits().but({"forbid": "all"}), runs_alone, crossings)
     if options.json != "-":
         for run in session.runs:
             sys.stdout.write(printable(run.stdout))
+            sys.stdout.flush()
             sys.stderr.write(printable(run.stderr))
             _print(render_run(run, colour=sys.stdout.isatty(), full=options.full))
         _print(render_breaches(breaches))
+    _give_json(options, here, session.runs, crossings)
+    unclean = any(run.exit.code != 0 or run.crossings for run in session.runs)
+    return FINDINGS if unclean or breaches else CLEAN
+
+
+def _backtrace(options: argparse.Namespace) -> int:
+    if bool(options.core) != bool(options.target):
+        raise CgosafeError(
+            "a core file is read together with its BINARY, a process without",
+            next_step="cgosafe backtrace --core CORE BINARY",
+        )
+    if options.core:
+        run = read_core(options.core, options.target, full=options.full)
+    else:
+        run = look_at_process(options.pid, full=options.full)
+    if options.json != "-":
+        _print(render_result(run, colour=sys.stdout.isatty(), full=options.full))
+    _give_json(options, Path.cwd(), [run], [])
+    return FINDINGS if run.crash else CLEAN
+
+
+def _give_json(
+    options: argparse.Namespace, here: Path, runs: list[RunResult], crossings: list[Crossing]
+) -> None:
     if options.json:
-        text = to_json(find_toolchain(here), session.runs, crossings)
+        text = to_json(find_toolchain(here), runs, crossings)
         if options.json == "-":
             print(text)
         else:
             _write(Path(options.json), text)
-    unclean = any(run.exit.code != 0 or run.crossings for run in session.runs)
-    return FINDINGS if unclean or crossings or breaches else CLEAN
 
 
 def _write(path: Path, text: str) -> None:

@@ -87,7 +87,7 @@ class Binary:
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """How a program ended. Exactly one of `code` and `signal` is set, after a timeout too."""
+    """How a program ended. One of `code` and `signal` is set, after a timeout too; neither while it still runs."""
 
     code: int | None
     signal: str | None
@@ -251,6 +251,8 @@ class Hang:
     """Where every thread stood when the time was up."""
 
     threads: tuple[Backtrace, ...]
+    others: tuple[GoroutineGroup, ...] = ()
+    """The goroutines that were on no thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,8 +285,9 @@ class RunResult:
     binary: Binary
     args: tuple[str, ...]
     exit: Exit
-    duration: float
-    """Seconds from the program's first instruction to its end; time spent in the debugger is taken off."""
+    duration: float | None
+    """Seconds from the program's first instruction to its end; time spent in the debugger is taken off. None for one
+    that was not run here (a core file, a process found running)."""
     stdout: str
     """Decoded as UTF-8; bytes that are not UTF-8 survive as surrogate escapes. Kept to a bound: see `notes`."""
     stderr: str

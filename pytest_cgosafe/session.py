@@ -242,10 +242,10 @@ def render_result(result: RunResult, *, full: bool = False, colour: bool = False
     """What a run that went wrong has to tell: its crash or where it hung, and the crossings that were met."""
     if result.crash:
         yield from render_crash(result.crash, full=full, colour=colour)
-    elif result.exit.timed_out:
-        yield f"the time was up after {result.duration:.1f} s"
-        if result.hang:
-            yield from render_hang(result.hang, full=full, colour=colour)
+    if result.exit.timed_out:
+        yield f"the time was up after {result.duration or 0:.1f} s"
+    if result.hang:
+        yield from render_hang(result.hang, full=full, colour=colour)
     for crossing in result.crossings:
         yield ""
         yield from render_crossing(crossing)

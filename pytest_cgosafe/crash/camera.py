@@ -96,7 +96,7 @@ class Camera:
         """Have a look (Observer)."""
         picture, notes = self._look(stop)
         if stop.reason is StopReason.TIMEOUT:
-            self.hang = Hang(picture.threads) if picture else None
+            self.hang = Hang(picture.threads, picture.others) if picture else None
             self.notes += notes
             return
         shot = self._panics[stop.tid] if stop.breakpoint == _PANIC else self._suspect

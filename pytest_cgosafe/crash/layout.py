@@ -9,12 +9,12 @@ from pytest_cgosafe.crash.naming import glue, user_frames
 from pytest_cgosafe.results import Frame, Gap, Language, StackKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Container, Iterable, Iterator, Sequence
 
     from pytest_cgosafe.results import Backtrace, Recursion
 
 _LONGEST_CYCLE = 24  # frames: one level of a recursion through Go and C takes about 14
-_FEWEST_LEVELS = 3  # a cycle is folded from so many levels on
+_FEWEST_LEVELS = 6  # a cycle is folded from so many levels on
 _FEWEST_LEVELS_FULL = 16
 
 
@@ -23,6 +23,7 @@ class Repeat:
     """Levels of a recursion beyond the one that is shown just before."""
 
     functions: tuple[str, ...]
+    """Those of one level that are shown."""
     levels: int
 
 
@@ -56,15 +57,14 @@ def lay_out(
         for frame, is_glue in zip(frames, glue(frames), strict=True)
         if is_glue and user and not full
     }
-    entries = list(
-        _fold_recursion(backtrace, recursion, _FEWEST_LEVELS_FULL if full else _FEWEST_LEVELS)
-    )
+    fewest = _FEWEST_LEVELS_FULL if full else _FEWEST_LEVELS
+    entries = list(_fold_recursion(backtrace, recursion, fewest, hidden))
     shown = [entry for entry in entries if id(entry) not in hidden]
     return Layout(tuple(_mark_switches(shown)), len(entries) - len(shown), user)
 
 
 def _fold_recursion(
-    backtrace: Backtrace, recursion: Recursion | None, fewest: int
+    backtrace: Backtrace, recursion: Recursion | None, fewest: int, hidden: Container[int]
 ) -> Iterator[Frame | Repeat | Gap]:
     frames, gaps = backtrace.frames, backtrace.gaps
     at = 0
@@ -81,12 +81,14 @@ def _fold_recursion(
         end = at + cycle * levels
         elided = sum(gap.elided or 0 for gap in gaps if at < gap.after <= end)
         gaps = tuple(gap for gap in gaps if not at < gap.after <= end or gap.elided is None)
-        functions = tuple(frame.function or "?" for frame in frames[at : at + cycle])
+        level = frames[at : at + cycle]
+        functions = tuple(frame.function or "?" for frame in level)
         if recursion and elided and sorted(recursion.functions) == sorted(functions):
             levels = recursion.levels
         else:
             levels += elided // cycle
-        yield Repeat(functions, levels - 1)
+        shown = tuple(frame.function or "?" for frame in level if id(frame) not in hidden)
+        yield Repeat(shown, levels - 1)
         at = end
 
 

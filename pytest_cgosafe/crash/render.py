@@ -87,6 +87,9 @@ def render_hang(
         yield ""
         yield pen.strong(f"{_who(thread)}:")
         yield from _backtrace(thread, lay_out(thread, full=full), pen, full=full, width=width)
+    if hang.others:
+        yield ""
+        yield from _wrap(f"other goroutines: {', '.join(_others(hang.others))}", width)
     if idle:
         yield ""
         yield f"({idle} more {_plural('thread', idle)} with no code of the user's; --cgosafe-backtrace=full shows them)"
@@ -153,7 +156,7 @@ def _backtrace(
                 if full:
                     yield from _variables(line, width)
             case Repeat():
-                yield cut(f"  ... {' <- '.join(line.functions)} x {line.levels:,}", width)
+                yield _repeat(line, width)
             case Switch():
                 yield pen.mark(f"-- {line.inner} stack | {line.why} ".ljust(width - 8, "-"))
             case Gap():
@@ -223,6 +226,11 @@ def _source(frame: Frame, width: int) -> str:
 def _variables(frame: Frame, width: int) -> Iterator[str]:
     for variable in frame.locals:
         yield from _wrap(f"{variable.name} = {printable(variable.value)}", width, indent="        ")
+
+
+def _repeat(repeat: Repeat, width: int) -> str:
+    count = f" x {repeat.levels:,}"
+    return cut(f"  ... {' <- '.join(repeat.functions)}", width - len(count)) + count
 
 
 def _missing(gap: Gap) -> str:

@@ -50,6 +50,26 @@ def assemble_crash(ending: Exit, stderr: str, camera: Camera | None = None) -> C
     return _assemble(ending, report, shot)
 
 
+def crash_in_picture(picture: Picture) -> Crash:
+    """The crash that a core file shows: all that is known is what the debugger saw."""
+    signal = picture.signal
+    name = signal.name if signal else None
+    code = siginfo.code_name(signal) if signal else None
+    address = siginfo.fault_address(signal) if signal else None
+    return Crash(
+        signal=name,
+        code=code,
+        address=address,
+        cause=picture.cause or _plain_cause(name, code, address, picture.backtrace),
+        backtrace=picture.backtrace,
+        registers=picture.registers,
+        words=picture.words,
+        recursion=picture.recursion,
+        others=picture.others,
+        notes=picture.notes,
+    )
+
+
 def _crashed(ending: Exit, went_down: bool) -> bool:
     """Whether a program crashed that nobody caught dying."""
     return not ending.timed_out and (ending.signal in siginfo.CODES if ending.signal else went_down)

@@ -46,7 +46,7 @@ def _run(run: RunResult) -> dict[str, Any]:
         "target": _target(run.binary),
         "args": list(run.args),
         "exit": _plain(run.exit),
-        "duration_s": round(run.duration, 6),
+        "duration_s": None if run.duration is None else round(run.duration, 6),
         "stdout": run.stdout,
         "stderr": run.stderr,
         "stacks": [_stack(stack) for stack in run.stacks],
@@ -83,7 +83,7 @@ def _crash(crash: Crash) -> dict[str, Any]:
 
 
 def _hang(hang: Hang) -> dict[str, Any]:
-    return {"threads": [_backtrace(thread) for thread in hang.threads]}
+    return _object(hang) | {"threads": [_backtrace(thread) for thread in hang.threads]}
 
 
 def _backtrace(backtrace: Backtrace) -> dict[str, Any]:

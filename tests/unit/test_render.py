@@ -251,13 +251,13 @@ def test_a_full_report_shows_every_level_of_a_short_recursion() -> None:
         None,
         None,
         "x",
-        Backtrace(1, None, (frame("down", C, "/x.c:1", THREAD, 48),) * 5),
+        Backtrace(1, None, (frame("down", C, "/x.c:1", THREAD, 48),) * 8),
     )
     shown = [
         sum(line.startswith("  down") for line in render_crash(crash, full=full))
         for full in (False, True)
     ]
-    assert shown == [1, 5]
+    assert shown == [1, 8]
 
 
 def test_two_calls_in_a_row_are_no_recursion() -> None:
