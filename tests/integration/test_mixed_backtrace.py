@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import os
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -223,3 +225,55 @@ def test_go_in_a_c_program_is_shown_with_its_host(
     picture, _ = photograph(library_host(mode), way, *thread)
     outermost = [] if thread else [T + "main"]
     assert user_frames(picture.backtrace) == expected + outermost
+
+
+def test_a_stripped_program_tells_its_go_functions_and_counts_the_others(program: Build) -> None:
+    crashes = program("crashes", "-gcflags=all=-l", "-ldflags=-s -w")
+    picture, _ = photograph(crashes, "nested")
+    go = [frame for frame in user_frames(picture.backtrace) if frame.startswith(G)]
+    assert go == [frame for frame in DEATHS["nested"] if frame.startswith(G)]
+    assert unnamed_between(picture.backtrace) == []
+    told = [
+        gap
+        for gap in picture.backtrace.gaps
+        if "no symbols for this part of the program" in gap.reason
+    ]
+    assert [gap.elided for gap in told] == [2, 2, 2, 2, 2]
+    again = next(f for f in picture.backtrace.frames if f.function == "main.again")
+    assert again.file is not None
+    assert again.file.endswith("crashes/main.go")
+    assert "no debug information" in picture.notes[0]
+
+
+def test_a_stripped_program_that_faults_in_go_shows_the_same(program: Build) -> None:
+    crashes = program("crashes", "-gcflags=all=-l", "-ldflags=-s -w")
+    picture, _ = photograph(crashes, "nested-go")
+    go = [frame for frame in user_frames(picture.backtrace) if frame.startswith(G)]
+    assert go == [frame for frame in DEATHS["nested-go"] if frame.startswith(G)]
+    assert picture.cause == "nil dereference at 0x0 in `main.readNil`"
+
+
+def test_a_static_program_is_shown_as_completely(program: Build) -> None:
+    crashes = program("crashes", "-ldflags=-linkmode=external -extldflags=-static")
+    picture, _ = photograph(crashes, "thread-go")
+    assert user_frames(picture.backtrace) == DEATHS["thread-go"]
+
+
+def test_a_test_binary_shows_whole_import_paths(tmp_path: Path) -> None:
+    (tmp_path / "go.mod").write_text("module example.com/dotted.v2\n\ngo 1.21\n")
+    (tmp_path / "lib.go").write_text(
+        "package lib\n\n/*\nstatic int boom(int *p) { return *p; }\n*/\n"
+        'import "C"\n\nfunc Boom() int { return int(C.boom(nil)) }\n'
+    )
+    (tmp_path / "lib_test.go").write_text(
+        'package lib\n\nimport "testing"\n\nfunc TestBoom(t *testing.T) { Boom() }\n'
+    )
+    binary = tmp_path / "lib.test"
+    environment = {**os.environ, **DEBUG_C}
+    command = ["go", "test", "-c", "-gcflags=all=-N -l", "-o", str(binary)]
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True)
+    picture, _ = photograph(binary)
+    assert user_frames(picture.backtrace) == [
+        *(T + "boom", G + "example.com/dotted%2ev2.Boom", G + "example.com/dotted%2ev2.TestBoom"),
+        *(G + "testing.tRunner", G + "testing.(*T).Run.gowrap1"),
+    ]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _NULL_LIMIT = 1 << 16
 """What lies below is never mapped (vm.mmap_min_addr, and the first page of any struct at NULL)."""
 _LIBRARY = re.compile(r"/(libc|libm|libpthread|libstdc\+\+|libgcc_s|ld-\w[\w-]*)[.-][^/]*$")
+_CGO_CALL = re.compile(r"_cgo_[0-9a-f]+_Cfunc_(\w+)")
 _STACK_REACH = 1 << 20
 _SEGV_ACCERR, _SI_KERNEL, _FPE_INTDIV, _BUS_ADRERR = 2, 0x80, 1, 2
 
@@ -62,6 +63,9 @@ class Facts:
     def function(self) -> str:
         """The function at fault, in backquotes."""
         name = self.trace.frames[self.evidence.first]["function"]
+        called = _CGO_CALL.fullmatch(name or "")
+        if called:  # gcc moves a function's first loads into its only caller
+            return f"cgo's call of `{called[1]}`"
         return f"`{name}`" if name else "code without a name"
 
     def caller(self, passed: Callable[[str | None], bool]) -> str:
