@@ -95,6 +95,17 @@ def test_a_core_of_a_panic_shows_where_it_was_raised(crashes: Path, tmp_path: Pa
     assert reasons == {"the runtime has given up the thread stack of the C code that called Go"}
 
 
+@pytest.mark.parametrize("way", ["call-null", "call-data"])
+def test_a_core_of_a_wild_jump_shows_where_it_came_from(
+    crashes: Path, tmp_path: Path, way: str
+) -> None:
+    picture = examine_core(core_of(crashes, way, directory=tmp_path), crashes)
+    frames = own_frames(user_frames(picture.backtrace))
+    assert frames == [T + "?", T + way.replace("-", "_"), *MAIN]
+    assert picture.backtrace.gaps == ()
+    assert f"function pointer in `{way.replace('-', '_')}`" in (picture.cause or "")
+
+
 def test_every_thread_of_a_core_can_be_shown(crashes: Path, tmp_path: Path) -> None:
     core = core_of(crashes, "overflow", directory=tmp_path)
     picture = examine_core(core, crashes, all_threads=True, full=True)

@@ -19,6 +19,8 @@ class Trace:
 
     frames: list[dict[str, Any]] = field(default_factory=list)
     gaps: list[dict[str, Any]] = field(default_factory=list)
+    wild: set[int] = field(default_factory=set)
+    """The numbers of the frames whose pc is no code."""
     _cycle: tuple[Sequence[str | None], int, int | None] | None = None
 
     def add(
@@ -99,7 +101,8 @@ class Trace:
         run: list[dict[str, Any]] = []
         for index, frame in enumerate([*self.frames, None]):
             here = [gap for gap in self.gaps if gap["after"] == index]
-            if frame and not frame["function"] and kept and frame["pc"] and not here:
+            unnamed = frame and not frame["function"] and index not in self.wild
+            if frame and unnamed and kept and not here:
                 run.append(frame)
                 continue
             if run:

@@ -58,7 +58,7 @@ class Walker:
             gdb.invalidate_cached_frames()
 
     def _walk(self) -> None:
-        start = self._no_code_at_pc()
+        start: Start | None = None
         for _ in range(_MAX_SEGMENTS):
             start = self._segment(start)
             if start is None:
@@ -80,7 +80,9 @@ class Walker:
         last: gdb.Frame | None = None
         while frame is not None:
             pc = frame.pc() - exact
-            if frame.level() > 0 and not self._boundaries.is_code(pc):
+            if not self._boundaries.is_code(pc):
+                if frame.level() == 0 or _is_signal_frame(last):
+                    return self._jumped(frame)
                 return self._lost(
                     f"{self._return_address_of(last)} is overwritten: it says {pc:#x}", last
                 )
@@ -108,7 +110,7 @@ class Walker:
             return self._lost(step.reason, frame) or End()
         if step is not None:
             return step
-        if frame.type() == gdb.SIGTRAMP_FRAME and self.trace.handled_by_go():
+        if _is_signal_frame(frame) and self.trace.handled_by_go():
             registers = self._boundaries.general_registers(caller) if caller else []
             self.evidence.restart(self._boundaries.signal_of(frame), registers)
         if name in _ENDS and frame.type() != gdb.INLINE_FRAME:
@@ -117,13 +119,11 @@ class Walker:
             return self._boundaries.interrupted(caller)
         return self._skip(frame, pc)
 
-    def _no_code_at_pc(self) -> Start | None:
+    def _jumped(self, frame: gdb.Frame) -> Start | None:
         """Shows a frame without a function where the thread jumped to no code, and finds its caller."""
-        frame = gdb.newest_frame()
-        pc, sp = frame.pc(), int(frame.read_register(self._arch.sp))
-        if self._boundaries.is_code(pc):
-            return None
-        self.trace.add(pc=pc, sp=sp, stack=self._boundaries.stack_kind(sp))
+        sp = int(frame.read_register(self._arch.sp))
+        self.trace.wild.add(len(self.trace.frames))
+        self.trace.add(pc=frame.pc(), sp=sp, stack=self._boundaries.stack_kind(sp))
         start = self._boundaries.caller_of_jump(frame)
         if start is None:
             return self._lost("the stack does not tell from where the jump came", frame)
@@ -181,7 +181,7 @@ class Walker:
             language=language,
             file=file,
             line=line,
-            size=None if frame.type() == gdb.SIGTRAMP_FRAME else self._size(sp, caller),
+            size=None if _is_signal_frame(frame) else self._size(sp, caller),
             args=describe.arguments(frame),
             variables=describe.local_variables(frame) if self._full else [],
         )
@@ -198,3 +198,7 @@ class Walker:
     def _return_address_of(self, frame: gdb.Frame | None) -> str:
         name = self._symbols.name(frame) if frame is not None else None
         return f"the return address of `{name}`" if name else "a return address"
+
+
+def _is_signal_frame(frame: gdb.Frame | None) -> bool:
+    return frame is not None and frame.type() == gdb.SIGTRAMP_FRAME
