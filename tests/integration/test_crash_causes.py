@@ -30,6 +30,11 @@ CAUSES = {
     "write-text": "may not be written, in `write_text`: `text` is 0x",
     "call-data": "call through a wild function pointer in `call_data`: 0x",
     "assert": 'fail_assert: Assertion `value > 40 && "value is too small"\' failed.',
+    "instruction": (
+        "SIGSEGV on the instruction `hlt`, which is not allowed or whose operand is not aligned, "
+        "in `bad_instruction`"
+    ),
+    "overflow-print": "stack overflow in `overflow_printing` on the thread stack of thread",
     "trap": "a trap instruction in `trap`: __builtin_trap",
 }
 

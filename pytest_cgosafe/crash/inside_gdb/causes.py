@@ -6,81 +6,29 @@ Each explanation answers only where what it says is certain; the last one says w
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import gdb
 
-from . import aborts, gomaps, memory, operands
+from . import aborts, gomaps, memory, operands, overflows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .evidence import Evidence, MapVariable, Pointer
-    from .memory import Mappings
-    from .trace import Trace
+    from .evidence import MapVariable, Pointer
+    from .facts import Facts
 
 _NULL_LIMIT = 1 << 16
 """What lies below is never mapped (vm.mmap_min_addr, and the first page of any struct at NULL)."""
-_LIBRARY = re.compile(r"/(libc|libm|libpthread|libstdc\+\+|libgcc_s|ld-\w[\w-]*)[.-][^/]*$")
-_CGO_CALL = re.compile(r"_cgo_[0-9a-f]+_Cfunc_(\w+)")
-_STACK_REACH = 1 << 20
 _SEGV_ACCERR, _SI_KERNEL, _FPE_INTDIV, _BUS_ADRERR = 2, 0x80, 1, 2
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What is known when a cause is asked for."""
-
-    tid: int
-    signal: str
-    code: int
-    address: int | None
-    pc: int
-    sp: int
-    in_go: bool
-    """Whether `pc` is Go code."""
-    trace: Trace
-    evidence: Evidence
-    mappings: Mappings
-
-    @property
-    def culprit(self) -> int:
-        """The number of the innermost frame that is not the C library's."""
-        first = self.evidence.first
-        frames = enumerate(self.trace.frames[first:], start=first)
-        return next((i for i, frame in frames if not _is_library(frame["pc"])), first)
-
-    @property
-    def place(self) -> str:
-        """The innermost function, and who called it when it is the C library's."""
-        culprit = self.culprit
-        caller = self.trace.frames[culprit]["function"] if culprit > self.evidence.first else None
-        return f"{self.function}, called by `{caller}`" if caller else self.function
-
-    @property
-    def function(self) -> str:
-        """The function at fault, in backquotes."""
-        name = self.trace.frames[self.evidence.first]["function"]
-        called = _CGO_CALL.fullmatch(name or "")
-        if called:  # gcc moves a function's first loads into its only caller
-            return f"cgo's call of `{called[1]}`"
-        return f"`{name}`" if name else "code without a name"
-
-    def caller(self, passed: Callable[[str | None], bool]) -> str:
-        """The first function outside those that are `passed` over, in backquotes."""
-        names = (frame["function"] for frame in self.trace.frames[self.evidence.first :])
-        name = next((name for name in names if not passed(name)), None)
-        glue = name is None or name.startswith("runtime.")
-        return "code without a name" if glue else f"`{name}`"
 
 
 def explain(facts: Facts) -> str | None:
     """The cause in one line; None where only Go's own report can tell."""
     if facts.signal in ("SIGSEGV", "SIGBUS"):
         steps: tuple[Callable[[Facts], str | None], ...] = (
-            _stack_overflow,
+            overflows.thread_overflow,
             _no_code,
             _go_map,
             _null,
@@ -97,66 +45,6 @@ def explain(facts: Facts) -> str | None:
     }
     step = by_signal.get(facts.signal)
     return step(facts) if step else None
-
-
-def goroutine_overflow(trace: Trace, size: int | None) -> str | None:
-    """That a goroutine's stack, `size` bytes large, reached its limit; None where it was something else."""
-    names = [frame["function"] for frame in trace.frames]
-    if "runtime.newstack" not in names or "runtime.throw" not in names:
-        return None
-    after = names[names.index("runtime.newstack") + 1 :]
-    name = next((n for n in after if n and not n.startswith("runtime.morestack")), None)
-    if not name:
-        return None
-    much = f" of {bytes_text(size)}" if size else ""
-    return (
-        f"goroutine stack overflow in `{name}`: a stack{much} may not double{_levels(trace.cycle)}"
-    )
-
-
-def bytes_text(size: int) -> str:
-    """``512.0 MiB``."""
-    number, unit = float(size), "B"
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if number < 1024 or unit == "GiB":
-            break
-        number /= 1024
-    return f"{size} B" if unit == "B" else f"{number:.1f} {unit}"
-
-
-def _stack_overflow(facts: Facts) -> str | None:
-    address, sp = facts.address, facts.sp
-    if address is None or not sp - _STACK_REACH <= address < sp + _STACK_REACH:
-        return None
-    here = facts.mappings.at(sp)
-    stack = here if here and here.writable else facts.mappings.above(sp)
-    if stack is None or not stack.writable or address >= stack.start:
-        return None
-    if sp - stack.start > _NULL_LIMIT or facts.mappings.is_writable(address):
-        return None
-    kind = facts.trace.frames[facts.evidence.first]["stack"]
-    where = f"the {kind} stack of thread {facts.tid}"
-    detail = _levels(facts.trace.cycle)
-    if not detail:
-        largest = max(facts.trace.frames, key=lambda frame: frame["size"] or 0)
-        detail = f": its frame takes {bytes_text(largest['size'])}" if largest["size"] else ""
-        name = f"`{largest['function']}`" if largest["function"] else "code without a name"
-        return f"stack overflow in {name} on {where}{detail}"
-    return f"stack overflow in {facts.function} on {where}{detail}"
-
-
-def _is_library(pc: int) -> bool:
-    return bool(_LIBRARY.search(gdb.solib_name(pc) or ""))
-
-
-def _levels(cycle: dict[str, Any] | None) -> str:
-    if cycle is None:
-        return ""
-    size = cycle["bytes_per_level"]
-    each = f" of {bytes_text(size)}" if size else " of varying size"
-    others = ", ".join(f"`{name}`" for name in cycle["functions"])
-    through = f" through {others}" if len(cycle["functions"]) > 1 else ""
-    return f": {cycle['levels']:,} levels{each}{through}"
 
 
 def _no_code(facts: Facts) -> str | None:
@@ -266,8 +154,7 @@ def _end_of_file(facts: Facts) -> str | None:
 def _bad_pointer(facts: Facts) -> str:
     address = facts.address
     if address is None or facts.code == _SI_KERNEL:
-        what = "at an address that is none (not canonical)"
-        address = None
+        what, address = _protection(facts), None
     elif facts.signal == "SIGBUS":
         what = f"at address {address:#x}"
     else:
@@ -285,6 +172,19 @@ def _bad_pointer(facts: Facts) -> str:
     )
     via = f": `{pointer.name}` is {pointer.value:#x}" if pointer else ""
     return f"{facts.signal} {what}, in {facts.place}{via}"
+
+
+def _protection(facts: Facts) -> str:
+    """What the processor refused without naming an address."""
+    instruction = operands.at_pc(gdb.newest_frame()) if facts.evidence.first == 0 else None
+    if instruction is None:
+        return "by the processor's general protection, which names no address"
+    if instruction.misses_the_address_space:
+        return "at an address that is none (not canonical)"
+    return (
+        f"on the instruction `{instruction.mnemonic}`, "
+        "which is not allowed or whose operand is not aligned"
+    )
 
 
 def _division(facts: Facts) -> str:

@@ -10,8 +10,9 @@ from typing import Any
 
 import gdb
 
-from . import arch, causes, memory, siginfo
+from . import arch, causes, memory, overflows, siginfo
 from .boundaries import Boundaries
+from .facts import Facts
 from .gopclntab import FunctionTable
 from .goroutines import Goroutines
 from .goruntime import Goroutine, GoRuntime, Machine, has_debug_information
@@ -171,7 +172,7 @@ class _Examination:
 
     def _cause(self, look: _Look, met: dict[str, Any] | None) -> str | None:
         trace, evidence, goroutine = look.walker.trace, look.walker.evidence, look.goroutine
-        overflow = causes.goroutine_overflow(
+        overflow = overflows.goroutine_overflow(
             trace, goroutine.hi - goroutine.lo if goroutine else None
         )
         fault = next(iter(trace.frames[evidence.first :]), None)
@@ -181,7 +182,7 @@ class _Examination:
         if not met:
             return None
         return causes.explain(
-            causes.Facts(
+            Facts(
                 tid=look.tid,
                 signal=met["name"],
                 code=met["code"],

@@ -16,6 +16,7 @@ _MEMORY = re.compile(r"(-?0x[0-9a-f]+|-?\d+)?\((%\w+)?(?:,(%\w+),?(\d)?)?\)")
 _REGISTER = re.compile(r"%(\w+)")
 _MASK = 0xFFFF_FFFF_FFFF_FFFF
 _WIDTHS = {"b": 1, "w": 2, "l": 4, "q": 8}
+_USER_END, _KERNEL_START = 1 << 47, (1 << 64) - (1 << 47)
 _UD2 = b"\x0f\x0b"
 
 
@@ -28,6 +29,11 @@ class Instruction:
     bases: tuple[int, ...]
     """The values of the registers that its memory operands start from."""
 
+    @property
+    def misses_the_address_space(self) -> bool:
+        """Whether it goes through an address that no x86-64 program can have: not canonical."""
+        return any(_USER_END <= base < _KERNEL_START for base in self.bases)
+
 
 def at_pc(frame: gdb.Frame) -> Instruction | None:
     """The instruction at which `frame`, a thread's innermost one, stands; None where it can't be told."""
@@ -37,8 +43,8 @@ def at_pc(frame: gdb.Frame) -> Instruction | None:
         return None
     mnemonic, _, operands = text.partition(" ")
     bases = [_register(frame, match[2]) for match in _MEMORY.finditer(operands) if match[2]]
-    if mnemonic in ("ret", "retq", "push", "pushq", "pop", "popq", "leave", "call", "callq"):
-        bases.append(_register(frame, "%rsp"))
+    if mnemonic in ("ret", "retq"):
+        bases.append(memory.word(_register(frame, "%rsp") or 0))
     return Instruction(mnemonic, operands.strip(), tuple(b for b in bases if b is not None))
 
 

@@ -175,6 +175,8 @@ var ways = map[string]func(){
 	"divide-overflow":  func() { C.divide(-1<<31, -1) },
 	"write-text":       func() { C.write_text(C.some_text()) },
 	"overflow-thread":  func() { C.overflow_in_thread() },
+	"overflow-print":   func() { C.overflow_printing(1) },
+	"instruction":      func() { C.bad_instruction() },
 	"huge-frame":       func() { C.huge_frame(1) },
 	"guard-page":       func() { C.touch_guard_page() },
 	"cold":             func() { C.in_cold_part((*C.int)(unsafe.Pointer(uintptr(16))), 1) },

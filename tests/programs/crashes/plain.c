@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -187,3 +188,11 @@ int touch_guard_page(void) {
 	volatile char *page = mmap(0, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	return page[8];
 }
+
+int overflow_printing(int depth) {
+	char line[100];
+	snprintf(line, sizeof line, "%d %f", depth, depth * 1.5);
+	return overflow_printing(depth + 1) + line[0];
+}
+
+void bad_instruction(void) { __asm__ volatile("hlt"); }

@@ -30,3 +30,5 @@ void write_text(const char *text);
 int overflow_in_thread(void);
 int huge_frame(int size);
 int touch_guard_page(void);
+int overflow_printing(int depth);
+void bad_instruction(void);
