@@ -23,6 +23,16 @@ var word = "unset"
 func main() { fmt.Println(C.twice(21), word, tagged) }
 """
 
+SHARED = """package main
+
+import "C"
+
+//export One
+func One() int { return 1 }
+
+func main() {}
+"""
+
 
 def write_module(directory: Path) -> Path:
     files = {
@@ -31,7 +41,7 @@ def write_module(directory: Path) -> Path:
         "cmd/hello/plain.go": "//go:build !special\n\npackage main\n\nconst tagged = false\n",
         "cmd/hello/special.go": "//go:build special\n\npackage main\n\nconst tagged = true\n",
         "cmd/broken/main.go": "package main\n\nfunc main() { undefined() }\n",
-        "cmd/shared/main.go": 'package main\n\nimport "C"\n\n//export One\nfunc One() int { return 1 }\n\nfunc main() {}\n',
+        "cmd/shared/main.go": SHARED,
         "lib/lib.go": "package lib\n\nfunc One() int { return 1 }\n",
         "lib/lib_test.go": 'package lib\n\nimport "testing"\n\nfunc TestOne(t *testing.T) { t.Log(One()) }\n',
     }
@@ -56,7 +66,7 @@ def output(path: Path) -> str:
 
 
 def build_settings(builder: Builder, path: Path) -> str:
-    command = [builder.go.path, "version", "-m", path]
+    command = [str(builder.go.path), "version", "-m", str(path)]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 

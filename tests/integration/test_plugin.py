@@ -392,7 +392,8 @@ def test_a_package_is_built_once_in_a_session(
 def test_go_tests_run_under_watch_and_their_failure_fails(project: pytest.Pytester) -> None:
     (project.path / "lib").mkdir()
     (project.path / "lib" / "lib_test.go").write_text(
-        'package lib\n\nimport "testing"\n\nfunc TestGood(t *testing.T) {}\n\nfunc TestBad(t *testing.T) { t.Fatal("too bad") }\n'
+        'package lib\n\nimport "testing"\n\nfunc TestGood(t *testing.T) {}\n\n'
+        'func TestBad(t *testing.T) { t.Fatal("too bad") }\n'
     )
     write_tests(
         project,

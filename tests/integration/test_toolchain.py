@@ -1,5 +1,6 @@
-"""The toolchain is looked for among real programs: those of this machine, and shell scripts put on a PATH of our own."""
+"""The toolchain is looked for among programs: those of this machine, and shell scripts on a PATH of our own."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -31,10 +32,9 @@ def script(path: Path, text: str) -> Path:
 
 
 def old_go(tools: Path) -> None:
-    script(
-        tools / "go",
-        """echo '{"GOVERSION":"go1.19.8","CGO_ENABLED":"1","CC":"gcc","CGO_CFLAGS":"","CGO_CXXFLAGS":"","GOEXPERIMENT":""}'""",
-    )
+    names = ("CGO_ENABLED", "CC", "CGO_CFLAGS", "CGO_CXXFLAGS", "GOEXPERIMENT")
+    answer = json.dumps({"GOVERSION": "go1.19.8"} | dict.fromkeys(names, ""))
+    script(tools / "go", f"echo '{answer}'")
 
 
 def doctor(directory: Path) -> subprocess.CompletedProcess[str]:
