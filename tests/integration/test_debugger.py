@@ -13,6 +13,7 @@ import pytest
 from pytest_cgosafe.crash import debugger
 from pytest_cgosafe.crash.debugger import examine_core, examine_process
 from pytest_cgosafe.errors import DebuggerError
+from pytest_cgosafe.results import Language
 from pytest_cgosafe.watch.stops import Stop, StopReason
 from tests.integration.photographing import DEBUG, DEBUG_C, Photographer, photograph
 from tests.integration.watching import run
@@ -175,3 +176,28 @@ def test_a_hang_shows_every_thread_and_groups_the_goroutines_that_wait(crashes: 
     assert (3, "chan receive", "main.blocked") in told
     assert (1, "chan receive", "main.main") in told
     assert any(group.function is None for group in picture.others)
+
+
+def test_a_program_without_go_is_shown_as_well() -> None:
+    with subprocess.Popen(["sleep", "1000"]) as process:
+        try:
+            picture = examine_process(process.pid, process.pid, signal=None)
+        finally:
+            process.kill()
+    functions = [frame.function or "" for frame in picture.backtrace.frames]
+    assert any(function.startswith("__libc_start") for function in functions)
+    assert {frame.language for frame in picture.backtrace.frames if frame.function} == {Language.C}
+    assert picture.backtrace.goroutine is None
+    assert picture.others == ()
+
+
+def test_a_thread_that_is_gone_is_told(crashes: Path) -> None:
+    with subprocess.Popen([crashes, "hang"], stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout
+            assert process.stdout.readline() == b"hanging\n"
+            picture = examine_process(process.pid, 1, signal=None)
+        finally:
+            process.kill()
+    assert picture.backtrace.tid != 1
+    assert "there is no thread 1 any more" in picture.notes[0]

@@ -124,8 +124,11 @@ class _Examination:
 
     def _thread(self) -> gdb.InferiorThread:
         threads = gdb.selected_inferior().threads()
-        asked = (t for t in threads if t.ptid[1] == self._request["tid"])
-        return next(asked, gdb.selected_thread())
+        wanted = self._request["tid"]
+        found = next((t for t in threads if t.ptid[1] == wanted), None)
+        if wanted is not None and found is None:
+            self._answer.note(f"there is no thread {wanted} any more: another one is shown")
+        return found or gdb.selected_thread()
 
     def _look(self, thread: gdb.InferiorThread) -> _Look:
         thread.switch()
