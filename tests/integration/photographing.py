@@ -25,6 +25,10 @@ _GLUE = re.compile(
     r"runtime\.(cgocall|asmcgocall|cgocallbackg1?|cgocallback|goexit|main|systemstack_switch)|crosscall2"
     r"|_cgo_\w+_Cfunc_\w+|_cgoexp_\w+|.*\._Cfunc_\w+|__libc_start\w+|_start|start_thread|clone3?"
 )
+# What the C library does on the way to a signal; without its debug information gdb names less of it.
+_C_LIBRARY = re.compile(
+    r"__restore_rt|<signal handler called>|raise|abort|gsignal|pthread_kill|__pthread_kill_\w+"
+)
 _WAY = re.compile(r"main\.(init|glob\.)\.func\d+")
 
 
@@ -90,9 +94,10 @@ def user_frames(backtrace: Backtrace) -> list[str]:
 
 
 def _text(frame: Frame) -> str | None:
-    if frame.function and _GLUE.fullmatch(frame.function):
+    name = frame.function
+    if name is None or _GLUE.fullmatch(name) or _C_LIBRARY.fullmatch(name):
         return None
-    name = _WAY.sub("main.way", frame.function or "?")
+    name = _WAY.sub("main.way", name)
     return f"{frame.stack.value}:{name.removeprefix('cgosafe.test/programs/crashes/')}"
 
 

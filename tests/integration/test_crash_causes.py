@@ -53,7 +53,7 @@ def test_the_cause_is_told(crashes: Path, way: str) -> None:
 def test_a_null_given_to_the_c_library_is_told_of_its_caller(crashes: Path) -> None:
     picture, _ = photograph(crashes, "libc")
     assert picture.cause
-    assert picture.cause.startswith("null dereference at 0x8 in `__strlen")
+    assert picture.cause.startswith("null dereference at 0x8 in ")
     assert ", called by `in_libc`: `text` is 0x8" in picture.cause
 
 

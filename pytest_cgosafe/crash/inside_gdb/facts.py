@@ -53,11 +53,16 @@ class Facts:
     @property
     def function(self) -> str:
         """The function at fault, in backquotes."""
-        name = self.trace.frames[self.evidence.first]["function"]
+        frame = self.trace.frames[self.evidence.first]
+        name = frame["function"]
         called = _CGO_CALL.fullmatch(name or "")
         if called:  # gcc moves a function's first loads into its only caller
             return f"cgo's call of `{called[1]}`"
-        return f"`{name}`" if name else "code without a name"
+        if name:
+            return f"`{name}`"
+        library = gdb.solib_name(frame["pc"])
+        where = f" in {library.rpartition('/')[2]}" if library else ""
+        return f"code without a name{where}"
 
     def caller(self, passed: Callable[[str | None], bool]) -> str:
         """The first function outside those that are `passed` over, in backquotes."""
