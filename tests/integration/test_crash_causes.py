@@ -10,7 +10,8 @@ from pytest_cgosafe.watch.stops import StopReason
 from tests.integration.photographing import DEBUG, DEBUG_C, photograph
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    import subprocess
+from pathlib import Path
 
     from tests.conftest import Build
 
@@ -55,6 +56,19 @@ def test_a_null_given_to_the_c_library_is_told_of_its_caller(crashes: Path) -> N
     assert picture.cause
     assert picture.cause.startswith("null dereference at 0x8 in ")
     assert ", called by `in_libc`: `text` is 0x8" in picture.cause
+
+
+def test_a_use_of_freed_memory_is_told_where_the_c_library_has_symbols(crashes: Path) -> None:
+    picture, _ = photograph(crashes, "after-free")
+    known = "use of freed memory in `use_after_free`: `table->first` was freed"
+    unknown = "which is not mapped, in `use_after_free`"
+    has_symbols = subprocess.run(
+        ["gdb", "--nx", "-batch", "-ex", "break main", "-ex", "run", "-ex", "p &tcache_key", str(crashes)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (known if "tcache_key>" in has_symbols.stdout else unknown) in (picture.cause or "")
 
 
 def test_the_file_that_ended_too_early_is_named(crashes: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import gdb
 
-from . import aborts, gomaps, memory, operands, overflows
+from . import aborts, freed, gomaps, memory, operands, overflows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +31,7 @@ def explain(facts: Facts) -> str | None:
             overflows.thread_overflow,
             _no_code,
             _go_map,
+            _freed,
             _null,
             _end_of_file,
             _bad_pointer,
@@ -89,6 +90,14 @@ def _map_text(
         crossed = f", given to C by {function}"
         crossed += f" at {file.rpartition('/')[2]}:{line}" if file and line else ""
     return f"a Go map read as C memory: `{pointer.name}` in `{pointer.function}` is {held}{crossed}"
+
+
+def _freed(facts: Facts) -> str | None:
+    here = [p for p in facts.evidence.pointers if p.frame == facts.culprit]
+    expression = None if facts.in_go else freed.freed_expression(here)
+    if expression is None:
+        return None
+    return f"use of freed memory in {facts.place}: `{expression}` was freed"
 
 
 def _null(facts: Facts) -> str | None:
