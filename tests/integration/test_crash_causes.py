@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,8 +11,7 @@ from pytest_cgosafe.watch.stops import StopReason
 from tests.integration.photographing import DEBUG, DEBUG_C, photograph
 
 if TYPE_CHECKING:
-    import subprocess
-from pathlib import Path
+    from pathlib import Path
 
     from tests.conftest import Build
 
@@ -63,7 +63,18 @@ def test_a_use_of_freed_memory_is_told_where_the_c_library_has_symbols(crashes: 
     known = "use of freed memory in `use_after_free`: `table->first` was freed"
     unknown = "which is not mapped, in `use_after_free`"
     has_symbols = subprocess.run(
-        ["gdb", "--nx", "-batch", "-ex", "break main", "-ex", "run", "-ex", "p &tcache_key", str(crashes)],
+        [
+            "gdb",
+            "--nx",
+            "-batch",
+            "-ex",
+            "break main",
+            "-ex",
+            "run",
+            "-ex",
+            "p &tcache_key",
+            str(crashes),
+        ],
         capture_output=True,
         text=True,
         check=False,
