@@ -182,16 +182,16 @@ def _cgosafe_builder(
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_setup() -> Generator[None, object, object]:
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
     """Tell an error of ours, raised in a fixture, without our traceback."""
-    return (yield from _told_plainly())
+    return (yield from _told_plainly(item.config))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Run the test, then hold what it built and ran against its limits: a breach fails the call."""
     try:
-        outcome = yield from _told_plainly()
+        outcome = yield from _told_plainly(item.config)
     except BaseException:
         _keep_output(item)
         raise
@@ -212,17 +212,17 @@ def _breaches(session: Session, limits: Limits) -> str:
     return "\n".join(render_breaches(check(limits, session.runs, crossings)))
 
 
-def _told_plainly() -> Generator[None, object, object]:
+def _told_plainly(config: pytest.Config) -> Generator[None, object, object]:
     try:
         return (yield)
     except CgosafeError as error:
-        where = _last_line_of_user(error)
+        where = _last_line_of_user(error, config.invocation_params.dir)
         raise pytest.fail.Exception(f"{error}\n\n{where}", pytrace=False).with_traceback(
             error.__traceback__
         ) from None
 
 
-def _last_line_of_user(error: BaseException) -> str:
+def _last_line_of_user(error: BaseException, here: Path) -> str:
     entries = [
         entry
         for entry in pytest.ExceptionInfo.from_exception(error).traceback
@@ -231,7 +231,9 @@ def _last_line_of_user(error: BaseException) -> str:
     if not entries:
         return ""
     last = entries[-1]
-    return f"{last.path}:{last.lineno + 1}: {str(last.statement).strip()}"
+    path = Path(last.path)
+    shown = path.relative_to(here) if path.is_relative_to(here) else path
+    return f"{shown}:{last.lineno + 1}: {str(last.statement).strip()}"
 
 
 def _is_ours(path: Path) -> bool:

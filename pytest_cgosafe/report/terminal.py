@@ -80,7 +80,8 @@ def describe_run(run: RunResult) -> str:
 def render_run(run: RunResult, *, colour: bool = False, full: bool = False) -> Iterator[str]:
     """A whole run: how it ended, every thread stack, and the crash, the hang and the crossings where there are any."""
     after = f" after {run.duration:.2f} s" if run.duration is not None else ""
-    yield f"{describe_run(run)}: {describe_end(run)}{after}"
+    ending = "the program crashed" if run.crash else describe_end(run)
+    yield f"{describe_run(run)}: {ending}{after}"
     if run.stacks:
         yield f"  {'thread':>9}  {'name':<15}  {'C stack peak':>12}  {'limit':>10}  {'headroom':>8}"
         for stack in sorted(run.stacks, key=lambda stack: (not stack.main, -(stack.peak or 0))):

@@ -27,7 +27,7 @@ class Program:
         self.notes: list[str] = []
         self.our_conts = 0
         """SIGCONTs of ours that the program must not get to see."""
-        self._finished: list[Thread] = []
+        self._begun: list[Thread] = []
         self._lookup = lookup
         self._names = breakpoints
         self._keeper: StackKeeper | None = None
@@ -49,8 +49,9 @@ class Program:
         if self._keeper:
             self.note(_REPLACED)
             self.close()
-            self._finished += (thread for thread in self.threads.values() if thread.deepest)
+        self._begun = [thread for thread in self._begun if thread.deepest]
         main = Thread(self.pid, main=True)
+        self._begun.append(main)
         self.threads = {self.pid: main}
         self._keeper = StackKeeper(self.pid)
         self.breakpoints = Breakpoints(self.pid, self._lookup, self._names)
@@ -61,6 +62,7 @@ class Program:
     def begin(self, tid: int) -> Thread:
         """Take note of a new thread, at its first stop."""
         thread = self.threads[tid] = Thread(tid, main=False)
+        self._begun.append(thread)
         if self._keeper and self.breakpoints:
             self._keeper.locate(thread)
             self.rearm(thread)
@@ -104,14 +106,12 @@ class Program:
 
     def gone(self, tid: int) -> None:
         """Take note of a thread's end."""
-        if thread := self.threads.pop(tid, None):
-            self._finished.append(thread)
+        self.threads.pop(tid, None)
 
     def results(self) -> tuple[ThreadStack, ...]:
-        """The stacks of every thread there was, the main thread's first, then as the threads ended."""
-        every = (*self._finished, *self.threads.values())
+        """The stacks of every thread there was, the main thread's first, then as the threads began."""
         return tuple(
-            thread.result() for thread in sorted(every, key=lambda thread: not thread.main)
+            thread.result() for thread in sorted(self._begun, key=lambda thread: not thread.main)
         )
 
     def note(self, text: str) -> None:

@@ -179,7 +179,7 @@ def test_the_text_names_the_crash_first_then_its_frames(module: Path) -> None:
     assert done.returncode == 1
     assert "\x1b[" not in done.stdout
     text = done.stdout
-    assert text.index("SIGSEGV in C") < text.index("store") < text.index("main.compute")
+    assert text.index("\nSIGSEGV in C") < text.index("\n  store ") < text.index("\n  main.compute ")
     assert max(map(len, text.splitlines())) <= 80
 
 

@@ -125,7 +125,7 @@ def test_a_crash_fails_the_test_with_its_report_and_the_programs_output(
     text = result.stdout.str()
     assert text.index("SIGSEGV in C") < text.index("  crash ") < text.index("  main.main ")
     assert "about to crash" in text
-    assert 'test_deep.py:5: cgosafe.run("./cmd/deep", "crash")' in text
+    assert '\ntest_deep.py:4: cgosafe.run("./cmd/deep", "crash")' in text
     assert "session.py" not in text
     result.stdout.re_match_lines([r"FAILED .*test_crash - .*SIGSEGV.*"])
 
