@@ -7,19 +7,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_cgosafe.build import Builder, BuildFlags
+from pytest_cgosafe.build import Builder
 from pytest_cgosafe.checks import check
 from pytest_cgosafe.errors import CgosafeError
 from pytest_cgosafe.options import OPTIONS, Limits
 from pytest_cgosafe.report.terminal import render_breaches, render_header, render_output
-from pytest_cgosafe.results import BuildMode, Profile
 from pytest_cgosafe.session import Session
 from pytest_cgosafe.toolchain import find_toolchain
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Generator, Mapping
 
-    from pytest_cgosafe.results import Binary
 
 BACKTRACES = ("folded", "full")
 
@@ -134,41 +132,21 @@ def cgosafe(request: pytest.FixtureRequest, _cgosafe_builder: Builder) -> Sessio
     return session
 
 
-class SessionBuilder:
-    """Builds Go packages for fixtures of a wider scope than a test."""
+class SessionBuilder(Session):
+    """Builds Go packages for fixtures of a wider scope than a test; can be called for short."""
 
-    def __init__(self, builder: Builder, profile: Profile) -> None:
-        self._builder = builder
-        self._profile = profile
-
-    def build(
-        self,
-        package: str,
-        *,
-        profile: Profile | str | None = None,
-        tags: Sequence[str] = (),
-        ldflags: str = "",
-        env: Mapping[str, str] | None = None,
-        build_mode: BuildMode | str = BuildMode.EXE,
-        test: bool = False,
-    ) -> Binary:
-        """Build `package` as the ``cgosafe`` fixture does; relative directories start at pytest's rootdir."""
-        flags = BuildFlags(
-            profile=Profile(profile or self._profile),
-            tags=tuple(tags),
-            ldflags=ldflags,
-            env=dict(env or {}),
-            build_mode=BuildMode(build_mode),
-        )
-        return self._builder.build(package, flags, test=test)
-
-    __call__ = build
+    __call__ = Session.build
 
 
 @pytest.fixture(scope="session")
 def cgosafe_build(request: pytest.FixtureRequest, _cgosafe_builder: Builder) -> SessionBuilder:
     """Build Go packages once, for fixtures of session scope: ``cgosafe_build("./cmd/encode")``."""
-    return SessionBuilder(_cgosafe_builder, request.config.stash[_limits_key].profile)
+    config = request.config
+    return SessionBuilder(
+        _cgosafe_builder,
+        bases=[config.rootpath, config.invocation_params.dir],
+        profile=config.stash[_limits_key].profile,
+    )
 
 
 @pytest.fixture(scope="session")
