@@ -1,4 +1,7 @@
-"""The pytest plugin: options, the marker, the fixtures, and the checks at the end of a test's call."""
+"""The pytest plugin: options, the marker, the fixtures, and the checks at the end of a test's call.
+
+The engine is imported by those who need it: every run of pytest pays for this module, few have to do with Go.
+"""
 
 from __future__ import annotations
 
@@ -7,22 +10,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_cgosafe.build import Builder
-from pytest_cgosafe.checks import check
 from pytest_cgosafe.errors import CgosafeError
 from pytest_cgosafe.options import OPTIONS, Limits
-from pytest_cgosafe.report.terminal import render_breaches, render_header, render_output
-from pytest_cgosafe.session import Session
-from pytest_cgosafe.toolchain import find_toolchain
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
+
+    from pytest_cgosafe.build import Builder
+    from pytest_cgosafe.session import Session, SessionBuilder
 
 
 BACKTRACES = ("folded", "full")
 
 _limits_key = pytest.StashKey[Limits]()
-_session_key = pytest.StashKey[Session]()
+_session_key = pytest.StashKey["Session"]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -76,6 +77,9 @@ def _but(limits: Limits, values: Mapping[str, object], source: str) -> Limits:
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """The toolchain, and the limits that are not the defaults."""
+    from pytest_cgosafe.report.header import render_header
+    from pytest_cgosafe.toolchain import find_toolchain
+
     return list(render_header(find_toolchain(config.rootpath), config.stash[_limits_key]))
 
 
@@ -118,6 +122,8 @@ def _limits_of(item: pytest.Item) -> Limits:
 @pytest.fixture
 def cgosafe(request: pytest.FixtureRequest, _cgosafe_builder: Builder) -> Session:
     """Build Go packages and run programs under watch, for this test."""
+    from pytest_cgosafe.session import Session
+
     config, path = request.config, request.node.path
     above = [path.parent, *path.parent.parents]
     module = [directory for directory in above if (directory / "go.mod").is_file()][:1]
@@ -132,15 +138,11 @@ def cgosafe(request: pytest.FixtureRequest, _cgosafe_builder: Builder) -> Sessio
     return session
 
 
-class SessionBuilder(Session):
-    """Builds Go packages for fixtures of a wider scope than a test; can be called for short."""
-
-    __call__ = Session.build
-
-
 @pytest.fixture(scope="session")
 def cgosafe_build(request: pytest.FixtureRequest, _cgosafe_builder: Builder) -> SessionBuilder:
     """Build Go packages once, for fixtures of session scope: ``cgosafe_build("./cmd/encode")``."""
+    from pytest_cgosafe.session import SessionBuilder
+
     config = request.config
     return SessionBuilder(
         _cgosafe_builder,
@@ -154,6 +156,8 @@ def _cgosafe_builder(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Builder:
     """One store of builds for the session, which pytest-xdist's workers share."""
+    from pytest_cgosafe.build import Builder
+
     own = tmp_path_factory.getbasetemp()
     shared = own.parent if hasattr(request.config, "workerinput") else own
     return Builder(shared / "cgosafe-builds", request.config.rootpath)
@@ -183,6 +187,9 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 
 
 def _breaches(session: Session, limits: Limits) -> str:
+    from pytest_cgosafe.checks import check
+    from pytest_cgosafe.report.terminal import render_breaches
+
     try:
         crossings = session.crossings() if limits.forbid else []
     except CgosafeError as error:
@@ -221,5 +228,8 @@ def _is_ours(path: Path) -> bool:
 def _keep_output(item: pytest.Item) -> None:
     """What the programs printed, as sections of the report of a test that failed."""
     session = item.stash.get(_session_key, None)
-    for title, text in render_output(session.runs) if session else ():
-        item.add_report_section("call", title, text)
+    if session:
+        from pytest_cgosafe.report.terminal import render_output
+
+        for title, text in render_output(session.runs):
+            item.add_report_section("call", title, text)

@@ -238,6 +238,12 @@ class Session:
         return "\n".join(render_result(result, full=self._backtrace == "full"))
 
 
+class SessionBuilder(Session):
+    """Builds Go packages for fixtures of a wider scope than a test; can be called for short."""
+
+    __call__ = Session.build
+
+
 def render_result(result: RunResult, *, full: bool = False, colour: bool = False) -> Iterator[str]:
     """What a run that went wrong has to tell: its crash or where it hung, and the crossings that were met."""
     if result.crash:
