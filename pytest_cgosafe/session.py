@@ -5,22 +5,32 @@ from __future__ import annotations
 import os
 import re
 import shlex
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pytest_cgosafe.build import BuildFlags
 from pytest_cgosafe.crash.render import render_crash, render_hang
 from pytest_cgosafe.crossings.render import render_crossing
 from pytest_cgosafe.crossings.vet import vet
-from pytest_cgosafe.errors import CrashError, ExpectationError, GoTestError, RunTimeoutError
+from pytest_cgosafe.errors import (
+    CgosafeError,
+    CrashError,
+    ExpectationError,
+    GoTestError,
+    RunTimeoutError,
+)
 from pytest_cgosafe.results import Binary, BuildMode, Profile
 from pytest_cgosafe.run import run_watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from os import PathLike
 
     from pytest_cgosafe.build import Builder
     from pytest_cgosafe.results import Crash, Crossing, RunResult
+
+_Choice = TypeVar("_Choice", bound=StrEnum)
 
 DEFAULT_TIMEOUT = 60.0
 """Seconds."""
@@ -64,11 +74,11 @@ class Session:
         Raises BuildError with the compiler's own words, ToolchainError where Go or a C compiler is missing.
         """
         flags = BuildFlags(
-            profile=Profile(profile or self._profile),
+            profile=_chosen(Profile, profile or self._profile),
             tags=tuple(tags),
             ldflags=ldflags,
             env=dict(env or {}),
-            build_mode=BuildMode(build_mode),
+            build_mode=_chosen(BuildMode, build_mode),
         )
         base = self._base_of(package)
         binary = self._builder.build(package, flags, test=test, base=base)
@@ -78,7 +88,7 @@ class Session:
     def run(
         self,
         package_or_binary: str | Path | Binary,
-        *args: str,
+        *args: str | PathLike[str],
         stdin: str | bytes = b"",
         env: Mapping[str, str | None] | None = None,
         cwd: str | Path | None = None,
@@ -144,7 +154,7 @@ class Session:
     def expect_crash(
         self,
         package_or_binary: str | Path | Binary,
-        *args: str,
+        *args: str | PathLike[str],
         signal: str | None = None,
         cause: str | None = None,
         function: str | None = None,
@@ -192,7 +202,7 @@ class Session:
     def _run(
         self,
         what: str | Path | Binary,
-        args: Sequence[str],
+        args: Sequence[str | PathLike[str]],
         stdin: str | bytes,
         env: Mapping[str, str | None] | None,
         cwd: str | Path | None,
@@ -203,7 +213,7 @@ class Session:
         changed = {**os.environ, **(env or {})}
         return run_watched(
             binary,
-            tuple(args),
+            tuple(os.fspath(arg) for arg in args),
             stdin=stdin.encode() if isinstance(stdin, str) else stdin,
             env={name: value for name, value in changed.items() if value is not None},
             cwd=Path(cwd or Path.cwd()),
@@ -242,6 +252,13 @@ class SessionBuilder(Session):
     """Builds Go packages for fixtures of a wider scope than a test; can be called for short."""
 
     __call__ = Session.build
+
+
+def _chosen(choices: type[_Choice], value: str) -> _Choice:
+    try:
+        return choices(value)
+    except ValueError:
+        raise CgosafeError(f"{value!r} is none of: {', '.join(choices)}") from None
 
 
 def render_result(result: RunResult, *, full: bool = False, colour: bool = False) -> Iterator[str]:

@@ -435,3 +435,22 @@ def test_an_expected_crash_is_given_and_not_held_against_the_test(project: pytes
         """,
     )
     run(project).assert_outcomes(passed=3)
+
+
+def test_a_mistyped_choice_names_the_valid_ones_without_a_traceback_of_ours(
+    project: pytest.Pytester,
+) -> None:
+    write_tests(
+        project,
+        """
+        def test_profile(cgosafe):
+            cgosafe.run("./cmd/deep", "use", "1", profile="fast")
+
+        def test_mode(cgosafe):
+            cgosafe.build("./cmd/deep", build_mode="static")
+        """,
+    )
+    result = run(project)
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(["'fast' is none of: debug, release", "'static' is none of: exe, pie, *"])
+    assert "session.py" not in result.stdout.str()
