@@ -149,6 +149,8 @@ def _plain_cause(
     frame = next(user_frames(backtrace.frames), None) or next(iter(backtrace.frames), None)
     if frame is None or frame.function is None:
         return what
+    if backtrace.frames[0].function == "runtime.cgocall":  # Go's own traceback ends where C begins
+        return f"{what} in C, called from `{frame.function}`"
     language = {Language.C: "C function ", Language.GO: "Go function "}.get(
         frame.language or Language.ASM, ""
     )

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -296,3 +297,23 @@ def test_ctrl_c_ends_the_program_and_the_command(module: Path) -> None:
     assert process.returncode == 130
     assert "Traceback" not in errors
     assert not Path(f"/proc/{pid}").exists()
+
+
+def test_without_gdb_a_crash_is_told_from_gos_words_and_says_what_is_missing(
+    module: Path, tmp_path: Path
+) -> None:
+    program = tmp_path / "prog"
+    subprocess.run(["go", "build", "-o", program, "./prog"], cwd=module, check=True)
+    bare = tmp_path / "bin"
+    bare.mkdir()
+    for tool in ("gcc", "as", "ld"):
+        found = shutil.which(tool)
+        assert found, tool
+        (bare / tool).symlink_to(found)
+    environment = {**os.environ, "PATH": str(bare)}
+    done = cgosafe("run", str(program), "--json", "-", "--", "crash", cwd=tmp_path, env=environment)
+    crash = only_run(json.loads(done.stdout))["crash"]
+    assert done.returncode == 1
+    assert crash["cause"] == "SIGSEGV (SEGV_MAPERR) at address 0x0 in C, called from `main.compute`"
+    assert any("no gdb on PATH" in note for note in crash["notes"])
+    assert "main.main.func1" in [frame["function"] for frame in crash["frames"]]
