@@ -83,6 +83,11 @@ def _parser() -> argparse.ArgumentParser:
     where.add_argument("--core", type=Path, metavar="FILE", help="a core file of BINARY")
     where.add_argument("--pid", type=int, metavar="PID", help="a running process; it goes on")
     backtrace.add_argument("target", nargs="?", type=Path, metavar="BINARY", help="with --core")
+    backtrace.add_argument(
+        "--delve",
+        action="store_true",
+        help="with --core: ask Delve too, and note where it disagrees",
+    )
     _reporting(backtrace)
     backtrace.set_defaults(command=_backtrace)
     doctor = commands.add_parser(
@@ -189,8 +194,14 @@ def _backtrace(options: argparse.Namespace) -> int:
             "a core file is read together with its BINARY, a process without",
             next_step="cgosafe backtrace --core CORE BINARY",
         )
+    if options.delve and not options.core:
+        raise CgosafeError(
+            "Delve is asked about core files only: into a running process it writes breakpoints",
+            next_step=f"gcore {options.pid}; cgosafe backtrace --delve"
+            f" --core core.{options.pid} BINARY",
+        )
     if options.core:
-        run = read_core(options.core, options.target, full=options.full)
+        run = read_core(options.core, options.target, full=options.full, delve=options.delve)
     else:
         run = look_at_process(options.pid, full=options.full)
     if options.json != "-":

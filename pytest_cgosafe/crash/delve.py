@@ -24,20 +24,38 @@ _TIMEOUT = 60.0
 _MOST_FRAMES = 400
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _FRAME = re.compile(r"^ *\d+ +0x[0-9a-f]+ in (.+)$", re.MULTILINE)
+_REFUSAL = re.compile(r"^Command failed: (.+)$", re.MULTILINE)
 _UNKNOWN = "???"
 
 
 def find_delve() -> Path | None:
-    """The dlv on PATH, or in the go command's own place for programs, or None."""
-    places = [os.environ.get("GOBIN"), str(Path.home() / "go" / "bin")]
-    found = shutil.which("dlv") or shutil.which("dlv", path=os.pathsep.join(filter(None, places)))
+    """The dlv on PATH, or where ``go install`` puts programs (``go help install``), or None."""
+    gopath = os.environ.get("GOPATH") or str(Path.home() / "go")
+    installed = os.environ.get("GOBIN") or str(Path(gopath.split(os.pathsep)[0], "bin"))
+    found = shutil.which("dlv") or shutil.which("dlv", path=installed)
     return Path(found) if found else None
+
+
+def cross_check(core: Path, binary: Path, ours: Backtrace, *, delve: Path) -> tuple[str, ...]:
+    """What Delve says to `ours`, the backtrace of a core, as notes; also when it has no answer."""
+    if ours.tid is None:
+        return ("no cross-check: the thread is not known",)
+    try:
+        delves = delve_backtrace(core, binary, ours.tid, delve=delve)
+    except DebuggerError as error:
+        return (f"no cross-check: {error.message}",)
+    found = disagreements(ours, delves)
+    if not found:
+        depth, height = _comparable(ours), len(ours.frames)
+        said = f"the first {depth} frames" if depth < height else "every frame"
+        found = (f"Delve agrees with {said}",)
+    return tuple(f"cross-check: {line}" for line in found)
 
 
 def delve_backtrace(core: Path, binary: Path, tid: int, *, delve: Path) -> tuple[str | None, ...]:
     """The functions that Delve shows for a thread of a core, innermost first; None for its ``???``.
 
-    Raises DebuggerError: Delve could not read the core, or did not answer.
+    At most 401 of them. Raises DebuggerError: Delve could not read the core, or did not answer.
     """
     command = [
         *(str(delve), "core", str(binary), str(core)),
@@ -62,21 +80,28 @@ def delve_backtrace(core: Path, binary: Path, tid: int, *, delve: Path) -> tuple
     # The first frame may share its line with the prompt.
     said = _COLOUR.sub("", run.stdout).replace("(dlv) ", "")
     names = [name.strip().removeprefix("C.") for name in _FRAME.findall(said)]
-    if not names:
-        last = (run.stderr.strip() or said.strip() or "nothing").splitlines()[-1]
+    refusal = _REFUSAL.search(run.stderr)  # after which it would show another thread's frames
+    if refusal or not names:
+        why = refusal[1] if refusal else _last_words(run.stderr) or _last_words(said) or "nothing"
         raise DebuggerError(
-            f"Delve showed no frames: {last}", next_step=f"{delve} core {binary} {core}"
+            f"Delve showed no frames: {why}", next_step=f"{delve} core {binary} {core}"
         )
     return tuple(None if name == _UNKNOWN else name for name in names)
 
 
 def disagreements(ours: Backtrace, delves: Sequence[str | None]) -> tuple[str, ...]:
-    """Where Delve's frames differ from `ours`, a line for each place; nothing where they agree."""
-    mine = [frame.function for frame in ours.frames]
+    """Where Delve's frames differ from `ours`, a line for each place; nothing where they agree.
+
+    Held against each other down to where `ours` leaves frames out on purpose, or where Delve had enough.
+    """
+    depth = _comparable(ours)
+    mine = [frame.function for frame in ours.frames[:depth]]
     found = []
     matcher = SequenceMatcher(a=mine, b=list(delves), autojunk=False)
     for kind, start, end, first, last in matcher.get_opcodes():
-        if kind == "equal":
+        below_ours = kind == "insert" and start == depth < len(ours.frames)
+        below_delves = kind == "delete" and first == len(delves) > _MOST_FRAMES
+        if kind == "equal" or below_ours or below_delves:
             continue
         place = f"after `{mine[start - 1]}`" if start else "at the innermost frame"
         said = _listed(delves[first:last])
@@ -87,6 +112,16 @@ def disagreements(ours: Backtrace, delves: Sequence[str | None]) -> tuple[str, .
         else:
             found.append(f"{place} Delve shows {said} instead of {_listed(mine[start:end])}")
     return tuple(found)
+
+
+def _comparable(ours: Backtrace) -> int:
+    """The number of frames above the first that were left out."""
+    return min((gap.after for gap in ours.gaps if gap.elided), default=len(ours.frames))
+
+
+def _last_words(text: str) -> str:
+    lines = [line for line in text.splitlines() if line and not line.startswith("WARNING")]
+    return lines[-1] if lines else ""
 
 
 def _listed(names: Sequence[str | None]) -> str:
