@@ -28,6 +28,8 @@ class Machine:
     """None where it has a register set of its own, NT_ARM_TLS."""
     sys_exit: int
     """The system call that ends one thread."""
+    sys_exit_group: int
+    """The system call that ends the program."""
     debug_registers: int | None
     """``offsetof(struct user, u_debugreg)``; None where hardware breakpoints are the set NT_ARM_HW_BREAK."""
     flags: int
@@ -47,6 +49,7 @@ _AMD64 = Machine(
     arguments=(14, 13),
     thread_pointer=21,
     sys_exit=60,
+    sys_exit_group=231,
     debug_registers=848,
     flags=18,
     resume_flag=1 << 16,
@@ -62,6 +65,7 @@ _ARM64 = Machine(
     arguments=(0, 1),
     thread_pointer=None,
     sys_exit=93,
+    sys_exit_group=94,
     debug_registers=None,
     flags=33,
     resume_flag=0,

@@ -55,6 +55,8 @@ class Tracer:
         self._alarm = alarm
         self._timed_out = False
         self._told_end = False
+        self._held: list[int] = []
+        """Threads that wait at their end for the one that ends the program."""
         self._descendants: set[int] = set()
         ptrace.seize(launched.pid, self.options)
 
@@ -123,8 +125,8 @@ class Tracer:
                 self.program.creates_thread(thread.tid)
             elif event == Event.EXEC:
                 self._loaded()
-            elif event == Event.EXIT:
-                self._exits(thread)
+            elif event == Event.EXIT and self._exits(thread):
+                return
             ptrace.cont(thread.tid)
 
     def _loaded(self) -> None:
@@ -224,19 +226,34 @@ class Tracer:
 
     # Ends
 
-    def _exits(self, thread: Thread) -> None:
-        """See to a thread about to end; its memory, and with luck the other threads', is still there."""
+    def _exits(self, thread: Thread) -> bool:
+        """See to a thread about to end, its memory still there; whether it is held until the program's end is told.
+
+        A program that ends with a status above 0 may have crashed. The thread that ends it can tell, so the others,
+        which may report before it, wait.
+        """
         thread.ending = True
         if not self.program.loaded or self._told_end:
-            return
+            return False
+        machine = this_machine()
         registers = ptrace.registers(thread.tid)
-        killed = ptrace.event_message(thread.tid) & 0x7F
-        if registers.syscall == this_machine().sys_exit and not killed and self.program.goes_on:
+        status = ptrace.event_message(thread.tid)
+        killed = status & 0x7F
+        if registers.syscall == machine.sys_exit and not killed and self.program.goes_on:
             self.program.measure(thread)
-            return
-        self._told_end = True
+            return False
         self.program.measure_all()
+        ends_itself = registers.syscall in (machine.sys_exit, machine.sys_exit_group)
+        if status and not killed and not ends_itself:
+            self._held.append(thread.tid)
+            return True
+        self._told_end = True
         self.wants(self._stop(thread, StopReason.EXIT, registers))
+        for tid in self._held:
+            with suppress(ProcessLookupError):
+                ptrace.cont(tid)
+        self._held.clear()
+        return False
 
     def _gone(self, tid: int, status: int) -> None:
         if tid == self._alarm.pid:
