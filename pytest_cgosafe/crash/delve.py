@@ -47,8 +47,8 @@ def cross_check(core: Path, binary: Path, ours: Backtrace, *, delve: Path) -> tu
     found = disagreements(ours, delves)
     if not found:
         depth, height = _comparable(ours), len(ours.frames)
-        said = f"the first {depth} frames" if depth < height else "every frame"
-        found = (f"Delve agrees with {said}",)
+        part = f"the first {depth} of {height} frames, above those left out here"
+        found = (f"Delve agrees with {part if depth < height else 'every frame'}",)
     return tuple(f"cross-check: {line}" for line in found)
 
 

@@ -61,7 +61,8 @@ def render_crash(
     """
     pen = _Pen(colour)
     layout = lay_out(crash.backtrace, crash.recursion, full=full)
-    for line in _wrap(_headline(crash, layout), width):
+    folded = lay_out(crash.backtrace, crash.recursion) if full else layout
+    for line in _wrap(_headline(crash, folded), width):
         yield pen.alarm(line)
     yield from _wrap("; ".join(filter(None, _circumstances(crash, layout))), width)
     yield ""

@@ -1,8 +1,10 @@
-"""What the tests of mixed backtraces share: a program stopped where it dies, and gdb's picture of it."""
+"""What the tests of mixed backtraces share: a program where it dies, gdb's picture of it, the core it leaves."""
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -77,6 +79,27 @@ def photograph(
     watched = watch(command, timeout=timeout, lookup=read_elf, observer=photographer)
     assert photographer.picture, f"{args} did not stop: {watched}"
     return photographer.picture, watched
+
+
+def core_of(program: Path, *args: str, directory: Path, **env: str) -> Path:
+    """The core that a program leaves; it is written where the program runs."""
+    pattern = Path("/proc/sys/kernel/core_pattern").read_text().strip()
+    assert pattern == "core", (
+        f"cores go to {pattern!r}: set kernel.core_pattern=core to run this test"
+    )
+    directory.mkdir(exist_ok=True)
+    command = f'ulimit -c unlimited; exec "{program}" {" ".join(args)}'
+    run = subprocess.run(
+        ["bash", "-c", command],
+        cwd=directory,
+        env={**os.environ, "GOTRACEBACK": "crash", **env},
+        capture_output=True,
+        check=False,
+        timeout=120,
+    )
+    assert run.returncode < 0
+    (core,) = directory.glob("core*")
+    return core
 
 
 def user_frames(backtrace: Backtrace) -> list[str]:

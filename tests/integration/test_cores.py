@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_cgosafe.crash.debugger import examine_core
-from tests.integration.photographing import DEBUG, DEBUG_C, user_frames
+from tests.integration.photographing import DEBUG, DEBUG_C, core_of, user_frames
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.conftest import Build
 
 T, G = "thread:", "goroutine:"
@@ -26,27 +25,6 @@ HANDLER = (
 @pytest.fixture(scope="session")
 def crashes(program: Build) -> Path:
     return program("crashes", *DEBUG, **DEBUG_C)
-
-
-def core_of(program: Path, *args: str, directory: Path, **env: str) -> Path:
-    """The core that a program leaves; it is written where the program runs."""
-    pattern = Path("/proc/sys/kernel/core_pattern").read_text().strip()
-    assert pattern == "core", (
-        f"cores go to {pattern!r}: set kernel.core_pattern=core to run this test"
-    )
-    directory.mkdir(exist_ok=True)
-    command = f'ulimit -c unlimited; exec "{program}" {" ".join(args)}'
-    run = subprocess.run(
-        ["bash", "-c", command],
-        cwd=directory,
-        env={**os.environ, "GOTRACEBACK": "crash", **env},
-        capture_output=True,
-        check=False,
-        timeout=120,
-    )
-    assert run.returncode < 0
-    (core,) = directory.glob("core*")
-    return core
 
 
 def own_frames(frames: list[str]) -> list[str]:
