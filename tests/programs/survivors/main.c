@@ -14,7 +14,7 @@ static sigjmp_buf safe;
 static void jump_away(int signal) { siglongjmp(safe, signal); }
 static void leave(int signal) { _exit(40 + signal); }
 static void leave_deep(int signal) {
-  volatile char room[40000];
+  volatile char room[16000]; // of the 32 KiB that Go gives signal handlers
   memset((char *)room, signal, sizeof room);
   exit(40 + signal);
 }
@@ -71,6 +71,23 @@ static void *fault(void *unused) {
 void fault_on_own_thread(void) {
   pthread_t thread;
   pthread_create(&thread, NULL, fault, NULL);
+  pthread_join(thread, NULL);
+}
+
+static int overflow(int depth) {
+  volatile char room[100];
+  room[0] = depth;
+  return overflow(depth + 1) + room[0];
+}
+
+static void *overflow_it(void *unused) {
+  overflow(0);
+  return unused;
+}
+
+void overflow_on_own_thread(void) {
+  pthread_t thread;
+  pthread_create(&thread, NULL, overflow_it, NULL);
   pthread_join(thread, NULL);
 }
 

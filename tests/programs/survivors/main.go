@@ -7,6 +7,7 @@ void die_later(int times);
 void survive_until(int last);
 void handled_by(int how);
 void fault_on_own_thread(void);
+void overflow_on_own_thread(void);
 void panic_on_own_thread(void);
 void call_go(int how);
 void call_go_nil(void);
@@ -57,6 +58,7 @@ var lives = map[string]func(){
 	"handler-raises":             handlerRaises,
 	"handler-resets":             handlerResets,
 	"c-thread-fault":             cThreadFault,
+	"c-thread-overflow":          cThreadOverflow,
 	"c-thread-panic":             cThreadPanic,
 	"callback-nil":               callbackNil,
 	"notified":                   notified,
@@ -120,6 +122,8 @@ func handlerAborts() { C.handled_by(2) }
 func handlerRaises() { C.handled_by(3) }
 
 func handlerResets() { C.handled_by(4) }
+
+func cThreadOverflow() { C.overflow_on_own_thread() }
 
 func cThreadFault() { C.fault_on_own_thread() }
 
