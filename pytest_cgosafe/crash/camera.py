@@ -32,6 +32,7 @@ _FATAL_ERROR: Final = "runtime.fatalthrow"
 
 _MOST_PICTURES = 8  # of stops that the program may survive: each takes some tenths of a second
 _MOST_PER_PLACE = 2
+_SI_KERNEL = 0x80  # sigaction(2)
 _HANDLER_DEPTH = (
     256 * 1024
 )  # bytes of stack that a signal handler may have used when it ends the program
@@ -153,7 +154,9 @@ class Camera:
         if signal is None:
             return False
         if self._suspect and (
-            bool(go and go.panicking) or _handles(self._suspect.stop, stop, memory)
+            bool(go and go.panicking)
+            or _handles(self._suspect.stop, stop, memory)
+            or _is_forced(self._suspect.stop, stop)
         ):
             self._raised.add(signal.name)  # by whoever handles the suspect's signal, to die of it
             return False
@@ -207,3 +210,15 @@ def _handles(fault: Stop, now: Stop, memory: Memory) -> bool:
     if fault.tid != now.tid or fault.reason is not StopReason.SIGNAL or fault.sp == now.sp:
         return False
     return struct.pack("<QQ", fault.sp, fault.pc) in memory.read(now.sp, _HANDLER_DEPTH)
+
+
+def _is_forced(fault: Stop, now: Stop) -> bool:
+    """Whether the kernel kills with `now` because `fault` could not be delivered: no room on the stack for its frame.
+
+    The thread has not moved in between (`force_sigsegv`, the kernel's signal.c: si_code is SI_KERNEL).
+    """
+    return (
+        now.signal is not None
+        and (now.signal.name, now.signal.code) == ("SIGSEGV", _SI_KERNEL)
+        and (fault.tid, fault.pc, fault.sp) == (now.tid, now.pc, now.sp)
+    )

@@ -77,6 +77,13 @@ def test_a_death_in_c_shows_the_fault_and_not_what_handled_it(
     assert functions(crash) == calls
 
 
+def test_a_fault_that_left_no_room_for_its_handler_is_the_one_that_is_told(program: Build) -> None:
+    crash = crash_of(run(program, "c-thread-overflow"))
+    assert (crash.signal, crash.code) == ("SIGSEGV", "SEGV_ACCERR")
+    assert crash.cause
+    assert crash.cause.startswith("stack overflow in `overflow` on the thread stack of thread ")
+
+
 @pytest.mark.parametrize(
     ("death", "signal", "cause", "calls"),
     [

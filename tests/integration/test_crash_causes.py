@@ -36,6 +36,12 @@ CAUSES = {
         "in `bad_instruction`"
     ),
     "overflow-print": "stack overflow in `overflow_printing` on the thread stack of thread",
+    "sort-null": "null dereference at 0x0 in `by_null`: `none` is NULL",
+    "send-fault": "SIGSEGV sent by a process, not raised by a fault, in ",
+    "by-hand": "null dereference at 0x30 in `load_by_hand`: `address` is 0x30",
+    "throw-number": "uncaught C++ exception: int",
+    "noexcept": 'uncaught C++ exception: std::runtime_error("no shape called left")',
+    "pure": "a pure virtual function called by `shapes::Drawn::show`",
     "trap": "a trap instruction in `trap`: __builtin_trap",
 }
 

@@ -13,6 +13,8 @@ from . import memory
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+_CXX_RUNTIME = re.compile(r"$|std::terminate|__cxa_|__gxx_personality|_Unwind_|__cxxabiv1::")
+_ENDS_BY_EXCEPTION = re.compile(r"__cxa_(throw|rethrow|call_terminate)$|__gxx_personality|_Unwind_")
 GLUE = {"raise", "abort", "gsignal", "pthread_kill", "malloc_printerr", "std::terminate()"}
 _MAX_MESSAGE = 4096
 _MAX_SCANNED = 1 << 16
@@ -56,22 +58,36 @@ def thrown_exception(frames: Sequence[Mapping[str, Any]]) -> str | None:
     """The C++ exception that ended in std::terminate: its type, and its text where it has a known one.
 
     Found by the marks of the Itanium C++ ABI in front of the object (libstdc++, unwind-cxx.h), whose
-    address stands on the stack between std::terminate and the function that threw.
+    address, or that of its unwind header, stands on the stack between abort and the function that threw.
     """
-    names = [frame["function"] or "" for frame in frames]
-    start = next((i for i, name in enumerate(names) if name.startswith("std::terminate")), None)
-    end = next(
-        (i for i, name in enumerate(names) if name in ("__cxa_throw", "__cxa_rethrow")), None
-    )
-    if start is None or end is None or end + 1 >= len(frames):
+    throwing = _cxx_runtime(frames)
+    if not any(_ENDS_BY_EXCEPTION.match(frame["function"] or "") for frame in throwing):
         return None
-    low, high = frames[0]["sp"], frames[end + 1]["sp"]
+    low, high = frames[0]["sp"], throwing[-1]["sp"]
     if not low < high <= low + _MAX_SCANNED:
         return None
-    for candidate in dict.fromkeys(memory.words(low, (high - low) // 8)):
-        if memory.read(candidate - _CLASS_BEFORE_OBJECT, 8) == _GNU_CXX:
-            return _describe(candidate)
+    for candidate in dict.fromkeys(reversed(memory.words(low, (high - low) // 8))):
+        for thrown in (candidate, candidate + _CLASS_BEFORE_OBJECT):
+            if memory.read(thrown - _CLASS_BEFORE_OBJECT, 8) == _GNU_CXX:
+                return _describe(thrown)
     return None
+
+
+def calls_pure_virtual(frames: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the program aborted because a pure virtual function was called."""
+    return any(frame["function"] == "__cxa_pure_virtual" for frame in _cxx_runtime(frames))
+
+
+def _cxx_runtime(frames: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """The frames of the C++ runtime that called abort, or a handler that did, and the one that called them."""
+    names = [frame["function"] or "" for frame in frames]
+    start = next((i for i, name in enumerate(names) if name.startswith("std::terminate")), None)
+    if start is None and "abort" in names:
+        start = names.index("abort") + 1
+    if start is None:
+        return ()
+    end = next((i for i in range(start, len(names)) if not _CXX_RUNTIME.match(names[i])), None)
+    return () if end is None else frames[start : end + 1]
 
 
 def _describe(thrown: int) -> str | None:

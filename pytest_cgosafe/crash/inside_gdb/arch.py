@@ -52,6 +52,8 @@ class Arch:
     """Where crosscall2 keeps C's callee-saved registers, relative to its stack pointer during the call."""
     crosscall2_sizes: tuple[int, ...]
     """Candidates for the distance from there to its caller's stack pointer."""
+    lowest_arena: int
+    """The lowest address that Go's heap can have, as an int64 (arenaBaseOffset in runtime/malloc.go)."""
     siginfo: int
     """Where the siginfo_t of a signal frame is, relative to the stack pointer on return from the handler
     (Linux, arch/ARCH/include/asm/sigframe.h: struct rt_sigframe)."""
@@ -75,6 +77,7 @@ AMD64 = Arch(
     crosscall2_saved={"rbx": 0x18, "r12": 0x20, "r13": 0x28, "r14": 0x30, "r15": 0x38},
     # From Go 1.27 on the assembler adds a push of rbp in front: rbp is always right below the return address.
     crosscall2_sizes=(0x50, 0x58),
+    lowest_arena=-(1 << 47),
     siginfo=304,  # behind the struct ucontext
 )
 
@@ -93,6 +96,7 @@ ARM64 = Arch(
     cgocallback_return=0,
     crosscall2_saved={f"x{number}": 8 * (number - 15) for number in range(19, 29)},
     crosscall2_sizes=(8 * 24,),
+    lowest_arena=0,
     siginfo=0,
 )
 

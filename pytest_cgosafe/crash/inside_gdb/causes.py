@@ -26,6 +26,8 @@ _SEGV_ACCERR, _SI_KERNEL, _FPE_INTDIV, _BUS_ADRERR = 2, 0x80, 1, 2
 
 def explain(facts: Facts) -> str | None:
     """The cause in one line; None where only Go's own report can tell."""
+    if facts.code <= 0 and facts.signal != "SIGABRT":  # sigaction(2): SI_USER, SI_TKILL, SI_QUEUE
+        return f"{facts.signal} sent by a process, not raised by a fault, in {facts.place}"
     if facts.signal in ("SIGSEGV", "SIGBUS"):
         steps: tuple[Callable[[Facts], str | None], ...] = (
             overflows.thread_overflow,
@@ -123,7 +125,9 @@ def _pointer_at_fault(facts: Facts, possible: Callable[[int], bool]) -> Pointer 
     here = facts.culprit
     mine = [p for p in facts.evidence.pointers if p.frame == here and possible(p.value)]
     if here == 0 and instruction and instruction.bases:
-        mine = [p for p in mine if p.value in instruction.bases] or mine
+        mine = [p for p in mine if p.value in instruction.bases] or [
+            p for p in mine if p.target.code != gdb.TYPE_CODE_INT
+        ]
     if len(mine) > 1:
         line = _source_line(facts)
         mine = [p for p in mine if re.search(rf"(?<![\w.]){re.escape(p.name)}\b", line)]
@@ -216,14 +220,17 @@ def _illegal(facts: Facts) -> str:
 
 
 def _abort(facts: Facts) -> str | None:
-    names = [frame["function"] for frame in facts.trace.frames[facts.evidence.first :]]
+    frames = facts.trace.frames[facts.evidence.first :]
+    names = [frame["function"] for frame in frames]
     if any(name in ("runtime.raise", "runtime.dieFromSignal", "runtime.crash") for name in names):
         return None
-    thrown = aborts.thrown_exception(facts.trace.frames[facts.evidence.first :])
+    thrown = aborts.thrown_exception(frames)
     if thrown:
         return f"uncaught C++ exception: {thrown}"
-    message = aborts.libc_message()
     caller = facts.caller(lambda name: not name or name in aborts.GLUE or name.startswith("_"))
+    if aborts.calls_pure_virtual(frames):
+        return f"a pure virtual function called by {caller}"
+    message = aborts.libc_message()
     if message:
         return f"{aborts.kind_of(message)}: {message}"
     return f"abort() called by {caller}" if "abort" in names else f"SIGABRT in {facts.function}"

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _LONGEST_CYCLE = 16
 _CHUNK = 4 << 20
 _LARGEST_FRAME = 1 << 20
+_FEWEST_SKIPPED = 32  # frames; fewer are as soon walked as left out
 
 
 @dataclass(frozen=True)
@@ -85,10 +86,10 @@ def _by_stride(
         _levels(slot, upper.pc, stride, top) if slot else 0 for slot, upper in zip(slots, level[1:])
     )
     levels -= 2  # the frames of the last ones restore the registers that differ at the far end
-    if levels < 1:
+    names = _names(level[1:])
+    if levels * len(names) < _FEWEST_SKIPPED:
         return None
     moved = levels * stride
-    names = _names(level[1:])
     return Skip(
         frames=levels * len(names),
         functions=names,
@@ -125,7 +126,7 @@ def _by_frame_pointers(
             break
         fp = saved
     count = end - 2
-    if count < 1:
+    if count < _FEWEST_SKIPPED:
         return None
     fp, back = chain[count - 1]
     far = {**registers, arch.pc: back, arch.sp: fp + 16, arch.fp: chain[count][0]}

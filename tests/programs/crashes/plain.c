@@ -196,3 +196,23 @@ int overflow_printing(int depth) {
 }
 
 void bad_instruction(void) { __asm__ volatile("hlt"); }
+
+// The C library's own variables look like a small Go map here: a count, and a pointer to as many bytes.
+static int by_null(const void *a, const void *b) {
+	int *none = (int *)(uintptr_t)(*(int *)a < 0);
+	return *none;
+}
+
+int sorted_by_null(void) {
+	int numbers[5] = {3, 1, 2, 5, 4};
+	qsort(numbers, 5, sizeof *numbers, by_null);
+	return numbers[0];
+}
+
+int send_fault(void) { return raise(SIGSEGV); }
+
+long load_by_hand(long address) {
+	long value = 1;
+	__asm__ volatile("mov (%1), %0" : "=r"(value) : "r"(address));
+	return value;
+}

@@ -32,3 +32,6 @@ int huge_frame(int size);
 int touch_guard_page(void);
 int overflow_printing(int depth);
 void bad_instruction(void);
+int sorted_by_null(void);
+int send_fault(void);
+long load_by_hand(long address);
