@@ -34,6 +34,8 @@ _SETTINGS = (
     "set auto-load off",
     "set debuginfod enabled off",
     "set backtrace past-main on",
+    "maintenance set internal-error quit yes",
+    "maintenance set internal-error corefile no",  # a gdb that fails would leave its own where we run
     f"set prompt {_PROMPT}",
 )
 _KEPT_VARIABLES = ("PATH", "HOME", "TMPDIR")
