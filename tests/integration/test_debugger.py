@@ -12,6 +12,7 @@ import pytest
 
 from pytest_cgosafe.crash import debugger
 from pytest_cgosafe.crash.debugger import examine_core, examine_process
+from pytest_cgosafe.crash.gdb_session import gdb_session
 from pytest_cgosafe.errors import DebuggerError
 from pytest_cgosafe.results import Language
 from pytest_cgosafe.watch.stops import Stop, StopReason
@@ -202,3 +203,16 @@ def test_a_thread_that_is_gone_is_told(crashes: Path) -> None:
             process.kill()
     assert picture.backtrace.tid != 1
     assert "there is no thread 1 any more" in picture.notes[0]
+
+
+def test_an_internal_error_of_gdb_ends_it_and_leaves_no_core_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    more_than_there_is = "python gdb.selected_inferior().read_memory(4096, 1 << 60)"
+    with (
+        gdb_session("gdb", [], "nothing") as session,
+        pytest.raises(EOFError, match="gdb ended"),
+    ):
+        session.ask(more_than_there_is, timeout=60)
+    assert list(tmp_path.iterdir()) == []
