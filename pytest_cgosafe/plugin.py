@@ -163,25 +163,14 @@ def _cgosafe_builder(
     return Builder(shared / "cgosafe-builds", request.config.rootpath)
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
-    """Tell an error of ours, raised in a fixture, without our traceback."""
-    return (yield from _told_plainly(item.config))
-
-
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Run the test, then hold what it built and ran against its limits: a breach fails the call."""
-    try:
-        outcome = yield from _told_plainly(item.config)
-    except BaseException:
-        _keep_output(item)
-        raise
+    outcome = yield
     session = item.stash.get(_session_key, None)
     if session and item.get_closest_marker("cgosafe"):
         breaches = _breaches(session, _limits_of(item))
         if breaches:
-            _keep_output(item)
             raise pytest.fail.Exception(breaches, pytrace=False)
     return outcome
 
@@ -197,14 +186,36 @@ def _breaches(session: Session, limits: Limits) -> str:
     return "\n".join(render_breaches(check(limits, session.runs, crossings)))
 
 
-def _told_plainly(config: pytest.Config) -> Generator[None, object, object]:
-    try:
-        return (yield)
-    except CgosafeError as error:
-        where = _last_line_of_user(error, config.invocation_params.dir)
-        raise pytest.fail.Exception(f"{error}\n\n{where}", pytrace=False).with_traceback(
-            error.__traceback__
-        ) from None
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Tell an error of ours without our traceback, and what the programs of a failed test printed.
+
+    Here and not where the test runs: the test's exception stays what it is, for ``xfail(raises=CrashError)`` and --pdb,
+    and one that unittest caught has come back.
+    """
+    report = yield
+    if report.failed:
+        if call.excinfo and isinstance(call.excinfo.value, CgosafeError):
+            report.longrepr = item.repr_failure(_told_plainly(item, call.excinfo.value))
+        session = item.stash.get(_session_key, None)
+        if session:
+            from pytest_cgosafe.report.terminal import render_output
+
+            for title, text in render_output(session.runs):
+                item.add_report_section(
+                    call.when, title, text
+                )  # for the teardown's report: JUnit's
+                report.sections.append((f"Captured {title} {call.when}", text))
+            del item.stash[_session_key]
+    return report
+
+
+def _told_plainly(item: pytest.Item, error: CgosafeError) -> pytest.ExceptionInfo[BaseException]:
+    where = _last_line_of_user(error, item.config.invocation_params.dir)
+    failure = pytest.fail.Exception(f"{error}\n\n{where}", pytrace=False)
+    return pytest.ExceptionInfo.from_exception(failure.with_traceback(error.__traceback__))
 
 
 def _last_line_of_user(error: BaseException, here: Path) -> str:
@@ -223,13 +234,3 @@ def _last_line_of_user(error: BaseException, here: Path) -> str:
 
 def _is_ours(path: Path) -> bool:
     return path.is_relative_to(Path(__file__).parent)
-
-
-def _keep_output(item: pytest.Item) -> None:
-    """What the programs printed, as sections of the report of a test that failed."""
-    session = item.stash.get(_session_key, None)
-    if session:
-        from pytest_cgosafe.report.terminal import render_output
-
-        for title, text in render_output(session.runs):
-            item.add_report_section("call", title, text)
