@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _MAX_GOROUTINES = 10_000
 _MAX_FRAMES = 50
 _MAX_STACK = 1 << 20
+_LONGEST_REASON = 100  # bytes
 _SCAN = 0x1000
 # runtime/runtime2.go; the numbers have not changed from Go 1.21 to 1.27.
 _RUNNING, _SYSCALL, _WAITING = 2, 3, 4
@@ -105,4 +106,5 @@ def _wait_reasons() -> list[str]:
     low, high = value.type.range()
     headers = memory.words(int(value.address), 2 * (high - low + 1))
     pairs = zip(headers[::2], headers[1::2])
-    return [(memory.read(at, size) or b"").decode(errors="replace") for at, size in pairs]
+    texts = (memory.read(at, size) if size <= _LONGEST_REASON else None for at, size in pairs)
+    return [(text or b"").decode(errors="replace") for text in texts]

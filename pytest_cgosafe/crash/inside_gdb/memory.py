@@ -15,9 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+_LARGEST_READ = (
+    1 << 30
+)  # bytes: Go's largest stack; gdb aborts when it cannot allocate what it is asked for
+
+
 def read(address: int, size: int) -> bytes | None:
     """`size` bytes at `address`, or None where not all of them can be read."""
-    if address <= 0 or size <= 0:
+    if address <= 0 or not 0 < size <= _LARGEST_READ:
         return None
     try:
         return bytes(gdb.selected_inferior().read_memory(address, size))
