@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -55,19 +54,10 @@ def _checked(subject: str, look: Callable[[], object]) -> Finding:
 
 
 def _ptrace() -> Finding:
-    if not sys.platform.startswith("linux"):
-        return Finding(
-            "ptrace", False, f"{sys.platform} is not Linux: runs can't be watched", "run on Linux"
-        )
-    reason = ptrace_forbidden()
-    if reason is None:
+    forbidden = ptrace_forbidden()
+    if forbidden is None:
         return Finding("ptrace", True, "allowed")
-    return Finding(
-        "ptrace",
-        False,
-        f"forbidden: {reason}",
-        "docker run --cap-add=SYS_PTRACE, or sysctl kernel.yama.ptrace_scope=1",
-    )
+    return Finding("ptrace", False, f"forbidden: {forbidden.reason}", forbidden.next_step)
 
 
 def render_findings(findings: Iterator[Finding]) -> Iterator[str]:

@@ -147,7 +147,7 @@ class _Run:
         try:
             tracer = Tracer(launched, alarm, self.clock, self._lookup, self._observer)
         except PermissionError:
-            tracer = Untraced(launched, alarm, self.clock, why_forbidden())
+            tracer = Untraced(launched, alarm, self.clock, why_forbidden().reason)
         launched.release()
         if self._abandoned:
             alarm.abandon()

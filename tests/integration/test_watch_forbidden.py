@@ -8,7 +8,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from pytest_cgosafe.watch.probe import ptrace_forbidden
+import pytest
+
+from pytest_cgosafe.watch.probe import explain, ptrace_forbidden
 from tests.integration.watching import gone
 
 Build = Callable[..., Path]
@@ -19,7 +21,7 @@ from pytest_cgosafe.watch.probe import ptrace_forbidden
 from tests.integration.watching import run
 watched = run(*sys.argv[2:], timeout=float(sys.argv[1]))
 print(json.dumps([watched.exit.code, watched.exit.signal, watched.exit.timed_out, watched.stdout, len(watched.stacks),
-                  watched.notes, ptrace_forbidden()]))
+                  watched.notes, str(ptrace_forbidden())]))
 """
 
 
@@ -64,3 +66,19 @@ def test_a_background_process_does_not_outlive_the_run(c_program: Build) -> None
 
 def test_ptrace_is_not_forbidden_where_it_works() -> None:
     assert ptrace_forbidden() is None
+
+
+@pytest.mark.parametrize(
+    ("scope", "status", "reason", "step"),
+    [
+        ("2\n", "Seccomp:\t2\n", "ptrace_scope is 2", "sysctl kernel.yama.ptrace_scope=1"),
+        ("3\n", "Seccomp:\t0\n", "ptrace_scope is 3", "reboot"),
+        ("1\n", "Seccomp:\t2\n", "seccomp", "--cap-add=SYS_PTRACE"),
+        ("1\n", "Seccomp:\t0\n", "a security module", "without the tracer"),
+        ("", "Seccomp:\t0\n", "a security module", "without the tracer"),
+    ],
+)
+def test_each_reason_has_its_own_next_step(scope: str, status: str, reason: str, step: str) -> None:
+    forbidden = explain(scope, status)
+    assert reason in forbidden.reason
+    assert step in forbidden.next_step
