@@ -326,3 +326,29 @@ def test_where_ptrace_is_forbidden_only_what_was_asked_for_fails(
     )
     text = result.stdout.str().partition("Captured")
     assert "main.main" in text[0] + text[2]
+
+
+def test_an_ordinary_user_without_any_capability_has_stacks_measured_and_crashes_examined(
+    project: pytest.Pytester,
+) -> None:
+    write(
+        project,
+        """
+        @pytest.mark.cgosafe(min_headroom="25%")
+        def test_use(cgosafe):
+            peaks = [stack.peak or 0 for stack in cgosafe.run(".", "use").stacks]
+            assert max(peaks) > 1024 * 1024
+
+        def test_crash(cgosafe):
+            cgosafe.run(".", "crash")
+
+        def test_capabilities():
+            with open("/proc/self/status") as status:
+                assert "CapEff:\\t0000000000000000\\n" in status.read()
+        """,
+    )
+    dropped = ("setpriv", "--bounding-set=-all") if os.geteuid() == 0 else ()
+    pytest_here = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider")
+    result = project.run(*dropped, *pytest_here)
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines(["SIGSEGV in C: null dereference*", "*thread stack | Go calls C*"])
