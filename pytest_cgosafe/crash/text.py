@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from pathlib import PurePosixPath
 
 _ELLIPSIS = "..."
+_PARAMETERS = re.compile(r"\([^()]*\)( const)?")
+_TEMPLATE_ARGUMENTS = re.compile(r"<[^<>]+>")
 
 
 def printable(text: str) -> str:
@@ -47,10 +50,26 @@ def cut_front(text: str, width: int) -> str:
 
 
 def short_function(function: str, width: int) -> str:
-    """A function's name: a Go import path is cut down to the package's own name where the whole is too long."""
+    """A function's name, what says least left out where the whole is too long.
+
+    That is the path before a Go package's own name, and the parameters and template arguments of C++.
+    """
     if columns(function) > width and "/" in (path := function.partition("[")[0]):
         function = function[path.rfind("/") + 1 :]
+    if columns(function) > width and "::" in function:
+        function = _without_brackets(function)
     return cut_front(function, width)
+
+
+def _without_brackets(name: str) -> str:
+    """A C++ name without parameters, and ``<>`` for template arguments; one it can't read stays whole."""
+    name = name.replace("(anonymous namespace)", "{anonymous}")
+    head, operator, tail = name.rpartition("operator()")
+    while (shorter := _TEMPLATE_ARGUMENTS.sub("\0", _PARAMETERS.sub("", head))) != head:
+        head = shorter
+    while (shorter := _TEMPLATE_ARGUMENTS.sub("\0", _PARAMETERS.sub("", tail))) != tail:
+        tail = shorter
+    return (head + operator + tail).replace("\0", "<>")
 
 
 def short_place(file: str | None, line: int | None, width: int) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytest_cgosafe.crash.render import render_crash, render_hang
-from pytest_cgosafe.crash.text import columns
+from pytest_cgosafe.crash.text import columns, short_function
 from pytest_cgosafe.results import (
     Backtrace,
     Crash,
@@ -271,3 +271,26 @@ def test_a_crash_of_the_runtime_alone_is_not_folded_away() -> None:
     text = "\n".join(render_crash(crash))
     assert "runtime.asmcgocall" in text
     assert "folded" not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        (
+            "std::__insertion_sort<normal_iterator<int**, std::vector<int*> >, f()::<lambda(int*)> >(int**, g<int>)",
+            "std::__insertion_sort<>",
+        ),
+        ("std::map<std::basic_string<char, std::allocator<char> >, int>::at", "std::map<>::at"),
+        (
+            "std::vector<std::pair<long, long> >::operator()(unsigned long)",
+            "std::vector<>::operator()",
+        ),
+        (
+            "example.com/a/b/very/long/pkg.(*T[go.shape.int]).Method",
+            "pkg.(*T[go.shape.int]).Method",
+        ),
+        ("short::name<int>", "short::name<int>"),
+    ],
+)
+def test_a_long_name_is_shortened_where_it_says_least(name: str, shown: str) -> None:
+    assert short_function(name, 34) == shown
