@@ -218,19 +218,20 @@ def test_an_internal_error_of_gdb_ends_it_and_leaves_no_core_behind(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_size_that_no_memory_has_does_not_bring_gdb_down() -> None:
+def test_a_size_that_no_memory_has_does_not_bring_gdb_down(tmp_path: Path) -> None:
     inside = Path(debugger.__file__).parent
     said = subprocess.run(
         [
             *("gdb", "--nx", "-batch", "-ex", "starti"),
             *("-ex", f"python import sys; sys.path.insert(0, {str(inside)!r})"),
             *("-ex", "python from inside_gdb import memory"),
-            *("-ex", "python print('read:', memory.read(4096, 1 << 40))"),
+            *("-ex", "python print('read:', memory.read(4096, 1 << 46))"),
             "/bin/true",
         ],
         capture_output=True,
         text=True,
         check=True,
+        cwd=tmp_path,
         timeout=60,
     )
     assert "read: None" in said.stdout
