@@ -15,9 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-_LARGEST_READ = (
-    1 << 30
-)  # bytes: Go's largest stack; gdb aborts when it cannot allocate what it is asked for
+# Bytes: Go's largest stack. gdb aborts when it cannot allocate what it is asked for.
+_LARGEST_READ = 1 << 30
 
 
 def read(address: int, size: int) -> bytes | None:
