@@ -60,12 +60,12 @@ class Program:
         self.rearm(main)
 
     def begin(self, tid: int) -> Thread:
-        """Take note of a new thread, at its first stop."""
+        """Take note of a new thread, at its first stop. One that is killed there never ran, and is no more told of."""
         thread = self.threads[tid] = Thread(tid, main=False)
-        self._begun.append(thread)
         if self._keeper and self.breakpoints:
             self._keeper.locate(thread)
             self.rearm(thread)
+        self._begun.append(thread)
         return thread
 
     def creates_thread(self, tid: int) -> None:
@@ -92,6 +92,12 @@ class Program:
                 self._keeper.measure(thread)
             except OSError as error:
                 self.note(f"stacks could not be read: {error.strerror or error}")
+
+    def measure_at_end(self, reporter: Thread | None = None) -> None:
+        """The same when the program is ending, as `reporter` was the first to say: no stack has been given back."""
+        self.measure_all()
+        for thread in self.threads.values():
+            thread.end_seen |= thread is reporter or not thread.ending
 
     def before_debugger(self) -> None:
         """Measure while what a debugger reads has not left its traces on the stacks."""

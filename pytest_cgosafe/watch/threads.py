@@ -79,9 +79,8 @@ class StackKeeper:
         """To be made when the program has just been loaded. Raises OSError when it is gone."""
         self._pid = pid
         self.memory = procfs.Memory(pid)
-        self._deepest: dict[
-            int, int
-        ] = {}  # by the top of a stack: the lowest byte that any thread used
+        self._deepest: dict[int, int] = {}
+        """The lowest byte that any thread used, by the top of the stack."""
         self.read_before = False
         """A debugger has looked at the program."""
 
@@ -98,6 +97,8 @@ class StackKeeper:
         pointer = ptrace.thread_pointer(thread.tid, now)
         thread.stack = stacks.thread_stack(self.memory, now.sp, pointer)
         if thread.stack:
+            thread.name = procfs.thread_name(self._pid, thread.tid) or ""
+            thread.deepest = stacks.Depth(now.sp)  # in case it gets no further
             used = stacks.lowest_touched(self.memory, thread.stack)
             if used and used.address < now.sp - _FIRST_FRAME:
                 thread.used_from = used.address

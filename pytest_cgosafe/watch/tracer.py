@@ -242,7 +242,7 @@ class Tracer:
         if registers.syscall == machine.sys_exit and not killed and self.program.goes_on:
             self.program.measure(thread)
             return False
-        self.program.measure_all()
+        self.program.measure_at_end(thread)
         ends_itself = registers.syscall in (machine.sys_exit, machine.sys_exit_group)
         if status and not killed and not ends_itself:
             self._held.append(thread.tid)
@@ -278,7 +278,7 @@ class Tracer:
         if not self._alarm.abandoned and self.program.loaded:
             if self.observer:
                 Handover.at_timeout(self)
-            self.program.measure_all()
+            self.program.measure_at_end()
         _kill(self.program.pid)
 
     # Descendants

@@ -452,5 +452,7 @@ def test_a_mistyped_choice_names_the_valid_ones_without_a_traceback_of_ours(
     )
     result = run(project)
     result.assert_outcomes(failed=2)
-    result.stdout.fnmatch_lines(["'fast' is none of: debug, release", "'static' is none of: exe, pie, *"])
+    result.stdout.fnmatch_lines(
+        ["'fast' is none of: debug, release", "'static' is none of: exe, pie, *"]
+    )
     assert "session.py" not in result.stdout.str()

@@ -108,3 +108,10 @@ def test_the_program_behaves_as_if_unwatched(c_program: Build) -> None:
         line.split()[::2] for line in plain(program, "many", "10").stdout.decode().splitlines()
     ]
     assert [line.split()[::2] for line in run(program, "many", "10").stdout.splitlines()] == names
+
+
+def test_every_thread_of_a_program_that_ends_at_once_has_a_peak(program: Build) -> None:
+    ends = program("watch/ends")
+    stacks = [stack for _ in range(30) for stack in run(ends).stacks]
+    assert [stack for stack in stacks if stack.peak is None or not stack.name] == []
+    assert not any((stack.note or "").startswith("at least") for stack in stacks)
