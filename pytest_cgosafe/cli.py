@@ -181,7 +181,7 @@ def _report(session: Session, options: argparse.Namespace, here: Path) -> int:
             sys.stdout.write(printable(run.stdout))
             sys.stdout.flush()
             sys.stderr.write(printable(run.stderr))
-            _print(render_run(run, colour=sys.stdout.isatty(), full=options.full))
+            _print(render_run(run, colour=sys.stdout.isatty(), full=options.full, more="--full"))
         _print(render_breaches(breaches))
     _give_json(options, here, session.runs, crossings)
     unclean = any(run.exit.code != 0 or run.crossings for run in session.runs)
@@ -205,7 +205,7 @@ def _backtrace(options: argparse.Namespace) -> int:
     else:
         run = look_at_process(options.pid, full=options.full)
     if options.json != "-":
-        _print(render_result(run, colour=sys.stdout.isatty(), full=options.full))
+        _print(render_result(run, colour=sys.stdout.isatty(), full=options.full, more="--full"))
     _give_json(options, Path.cwd(), [run], [])
     return FINDINGS if run.crash else CLEAN
 

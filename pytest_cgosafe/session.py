@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pytest_cgosafe.build import BuildFlags
-from pytest_cgosafe.crash.render import render_crash, render_hang
+from pytest_cgosafe.crash.render import MORE_IN_PYTEST, render_crash, render_hang
 from pytest_cgosafe.crossings.render import render_crossing
 from pytest_cgosafe.crossings.vet import vet
 from pytest_cgosafe.errors import (
@@ -261,14 +261,16 @@ def _chosen(choices: type[_Choice], value: str) -> _Choice:
         raise CgosafeError(f"{value!r} is none of: {', '.join(choices)}") from None
 
 
-def render_result(result: RunResult, *, full: bool = False, colour: bool = False) -> Iterator[str]:
+def render_result(
+    result: RunResult, *, full: bool = False, colour: bool = False, more: str = MORE_IN_PYTEST
+) -> Iterator[str]:
     """What a run that went wrong has to tell: its crash or where it hung, and the crossings that were met."""
     if result.crash:
-        yield from render_crash(result.crash, full=full, colour=colour)
+        yield from render_crash(result.crash, full=full, colour=colour, more=more)
     if result.exit.timed_out:
         yield f"the time was up after {result.duration or 0:.1f} s"
     if result.hang:
-        yield from render_hang(result.hang, full=full, colour=colour)
+        yield from render_hang(result.hang, full=full, colour=colour, more=more)
     for crossing in result.crossings:
         yield ""
         yield from render_crossing(crossing)

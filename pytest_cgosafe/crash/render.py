@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pytest_cgosafe.crash.layout import Layout
     from pytest_cgosafe.results import Backtrace, Crash, GoroutineGroup, Hang, Recursion
 
+MORE_IN_PYTEST = "--cgosafe-backtrace=full"
 _WIDEST_FUNCTION = 34
 _WIDEST_PLACE = 24
 _SIZE_WIDTH = 9
@@ -31,10 +32,11 @@ _LANGUAGES = {
 
 
 class _Pen:
-    """Paints text with ANSI colours (SGR), or leaves it as it is."""
+    """Paints text with ANSI colours (SGR), or leaves it as it is; and knows the option that shows more."""
 
-    def __init__(self, colour: bool) -> None:
+    def __init__(self, colour: bool, more: str) -> None:
         self._colour = colour
+        self.more = more
 
     def _paint(self, code: str, text: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if self._colour and text else text
@@ -53,13 +55,19 @@ class _Pen:
 
 
 def render_crash(
-    crash: Crash, *, full: bool = False, colour: bool = False, width: int = 80
+    crash: Crash,
+    *,
+    full: bool = False,
+    colour: bool = False,
+    width: int = 80,
+    more: str = MORE_IN_PYTEST,
 ) -> Iterator[str]:
     """The lines of a crash report, at most `width` columns each but for unbreakable words.
 
-    With `full`: frames of the runtime, whole arguments, locals, registers and the words at the stack pointer.
+    `more` is the option that gives `full`: frames of the runtime, whole arguments, locals, registers and the words at
+    the stack pointer.
     """
-    pen = _Pen(colour)
+    pen = _Pen(colour, more)
     layout = lay_out(crash.backtrace, crash.recursion, full=full)
     folded = lay_out(crash.backtrace, crash.recursion) if full else layout
     for line in _wrap(_headline(crash, folded), width):
@@ -76,14 +84,22 @@ def render_crash(
 
 
 def render_hang(
-    hang: Hang, *, full: bool = False, colour: bool = False, width: int = 80
+    hang: Hang,
+    *,
+    full: bool = False,
+    colour: bool = False,
+    width: int = 80,
+    more: str = MORE_IN_PYTEST,
 ) -> Iterator[str]:
     """The lines that say where every thread stood; threads that run nothing of the user's are only counted."""
-    pen = _Pen(colour)
-    idle = 0
+    pen = _Pen(colour, more)
+    idle = [thread for thread in hang.threads if next(user_frames(thread.frames), None) is None]
+    if full or (
+        len(idle) == len(hang.threads) and not hang.others
+    ):  # there is nothing better to show
+        idle = []
     for thread in hang.threads:
-        if not full and next(user_frames(thread.frames), None) is None:
-            idle += 1
+        if thread in idle:
             continue
         yield ""
         yield pen.strong(f"{_who(thread)}:")
@@ -93,7 +109,8 @@ def render_hang(
         yield from _wrap(f"other goroutines: {', '.join(_others(hang.others))}", width)
     if idle:
         yield ""
-        yield f"({idle} more {_plural('thread', idle)} with no code of the user's; --cgosafe-backtrace=full shows them)"
+        count = len(idle)
+        yield f"({count} more {_plural('thread', count)} with no code of the user's; {more} shows them)"
 
 
 def _headline(crash: Crash, layout: Layout) -> str:
@@ -171,9 +188,7 @@ def _backtrace(
         )
     if layout.folded:
         frames = f"{layout.folded} {_plural('frame', layout.folded)} of the Go runtime folded"
-        yield pen.faint(
-            f"({frames}; --cgosafe-backtrace=full shows {'them' if layout.folded > 1 else 'it'})"
-        )
+        yield pen.faint(f"({frames}; {pen.more} shows {'them' if layout.folded > 1 else 'it'})")
 
 
 class _Table:

@@ -54,7 +54,7 @@ def describe_run(run: RunResult) -> str:
     return what + shlex.join([run.binary.package, *(() if run.binary.is_test else run.args)])
 
 
-def render_run(run: RunResult, *, colour: bool = False, full: bool = False) -> Iterator[str]:
+def render_run(run: RunResult, *, colour: bool, full: bool, more: str) -> Iterator[str]:
     """A whole run: how it ended, every thread stack, and the crash, the hang and the crossings where there are any."""
     after = f" after {run.duration:.2f} s" if run.duration is not None else ""
     ending = "the program crashed" if run.crash else describe_end(run)
@@ -65,7 +65,7 @@ def render_run(run: RunResult, *, colour: bool = False, full: bool = False) -> I
             yield from _stack_rows(stack)
     for note in run.notes:
         yield from textwrap.wrap(f"note: {note}", 80, initial_indent="  ", subsequent_indent="    ")
-    details = list(render_result(run, full=full, colour=colour))
+    details = list(render_result(run, full=full, colour=colour, more=more))
     if details:
         yield ""
         yield from details
