@@ -204,9 +204,8 @@ def pytest_runtest_makereport(
             from pytest_cgosafe.report.terminal import render_output
 
             for title, text in render_output(session.runs):
-                item.add_report_section(
-                    call.when, title, text
-                )  # for the teardown's report: JUnit's
+                # for the teardown's report, from which JUnit's is made
+                item.add_report_section(call.when, title, text)
                 report.sections.append((f"Captured {title} {call.when}", text))
             del item.stash[_session_key]
     return report

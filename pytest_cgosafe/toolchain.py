@@ -200,9 +200,8 @@ def check_cgo(
     env = go_env(go.path, directory, environment)
     if env.cgo_enabled:
         return env
-    find_cc(
-        env.cc
-    )  # without a compiler the go command turns cgo off by itself: then that is what to mend
+    # without a compiler the go command turns cgo off by itself: then that is what to mend
+    find_cc(env.cc)
     raise ToolchainError(
         "cgo is turned off (CGO_ENABLED=0), so no C code would be built",
         next_step="CGO_ENABLED=1 (unset it in the environment, or: go env -u CGO_ENABLED)",

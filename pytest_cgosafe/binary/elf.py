@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_SYMBOL = struct.Struct(
-    "<IBBHQQ"
-)  # Elf64_Sym: st_name, st_info, st_other, st_shndx, st_value, st_size (elf(5))
+_SYMBOL = struct.Struct("<IBBHQQ")
+"""Elf64_Sym: st_name, st_info, st_other, st_shndx, st_value, st_size (elf(5))."""
 
 
 @dataclass(frozen=True, slots=True)

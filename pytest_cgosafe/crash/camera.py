@@ -33,9 +33,8 @@ _FATAL_ERROR: Final = "runtime.fatalthrow"
 _MOST_PICTURES = 8  # of stops that the program may survive: each takes some tenths of a second
 _MOST_PER_PLACE = 2
 _SI_KERNEL = 0x80  # sigaction(2)
-_HANDLER_DEPTH = (
-    256 * 1024
-)  # bytes of stack that a signal handler may have used when it ends the program
+_HANDLER_DEPTH = 256 * 1024
+"""Bytes of stack that a signal handler may have used when it ends the program."""
 
 
 @dataclass(frozen=True, slots=True)

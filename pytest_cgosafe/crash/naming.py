@@ -57,13 +57,11 @@ def is_standard_library(frame: Frame) -> bool:
     package = package_of(frame.function)
     if not _STANDARD.fullmatch(package.partition("/")[0]):
         return False
-    if frame.file is None or not frame.file.startswith(
-        "/"
-    ):  # -trimpath names files by their package
+    # -trimpath names files by their package
+    if frame.file is None or not frame.file.startswith("/"):
         return True
-    below_source = frame.file.rpartition("/src/")[
-        2
-    ]  # not always its own: runtime/panic.go has sync.fatal
+    # not always its own: runtime/panic.go has sync.fatal
+    _, _, below_source = frame.file.rpartition("/src/")
     return _STANDARD.fullmatch(below_source.partition("/")[0]) is not None
 
 

@@ -94,9 +94,8 @@ def render_hang(
     """The lines that say where every thread stood; threads that run nothing of the user's are only counted."""
     pen = _Pen(colour, more)
     idle = [thread for thread in hang.threads if next(user_frames(thread.frames), None) is None]
-    if full or (
-        len(idle) == len(hang.threads) and not hang.others
-    ):  # there is nothing better to show
+    nothing_else = len(idle) == len(hang.threads) and not hang.others
+    if full or nothing_else:
         idle = []
     for thread in hang.threads:
         if thread in idle:

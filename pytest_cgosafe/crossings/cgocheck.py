@@ -82,9 +82,8 @@ def _result(word: str | None, function: str | None, frames: Sequence[Frame]) -> 
 
 def _write(frames: Sequence[Frame], details: Sequence[str]) -> Crossing:
     writer = next((frame for frame in frames if not is_runtime(frame)), None)
-    if writer and _EXPORTED.match(
-        writer.function or ""
-    ):  # the stub writes the result to where C reads it
+    if writer and _EXPORTED.match(writer.function or ""):
+        # the stub writes the result to where C reads it
         return _result(None, None, frames)
     addresses = "".join(f": {line}" for line in details if line.startswith("write of "))
     message = f"an unpinned Go pointer is stored in memory that is not Go's{addresses}"

@@ -28,9 +28,8 @@ if TYPE_CHECKING:
 
 _DESCENDANTS = Option.TRACE_FORK | Option.TRACE_VFORK | Option.TRACE_CLONE | Option.EXIT_KILL
 _PROGRAM = _DESCENDANTS | Option.TRACE_EXEC | Option.TRACE_EXIT
-_PREEMPTION = (
-    signal.SIGURG << 8 | 0x7F
-)  # a stop for the signal that the Go scheduler sends by the thousand
+_PREEMPTION = signal.SIGURG << 8 | 0x7F
+"""The status of a stop for the signal that the Go scheduler sends by the thousand."""
 
 
 class Tracer:
