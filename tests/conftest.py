@@ -94,3 +94,19 @@ def library_host(program: Build, built: Path) -> Build:
         return build_once(built, command, {}, PROGRAMS / "library")
 
     return build
+
+
+@pytest.fixture(scope="session")
+def go_cache() -> str:
+    """Where the go command keeps what it built."""
+    command = ["go", "env", "GOCACHE"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+@pytest.fixture
+def go_pytester(
+    pytester: pytest.Pytester, go_cache: str, monkeypatch: pytest.MonkeyPatch
+) -> pytest.Pytester:
+    """pytester, which makes a home of its own, with the go command's cache still in reach."""
+    monkeypatch.setenv("GOCACHE", go_cache)
+    return pytester

@@ -1,6 +1,5 @@
 """The plugin as a user meets it: whole pytest runs in a subprocess, with and without pytest-xdist."""
 
-import subprocess
 import textwrap
 from pathlib import Path
 
@@ -51,24 +50,14 @@ func main() {
 """
 
 
-@pytest.fixture(scope="module")
-def go_cache() -> str:
-    return subprocess.run(
-        ["go", "env", "GOCACHE"], capture_output=True, text=True, check=True
-    ).stdout.strip()
-
-
 @pytest.fixture
-def project(
-    pytester: pytest.Pytester, go_cache: str, monkeypatch: pytest.MonkeyPatch
-) -> pytest.Pytester:
+def project(go_pytester: pytest.Pytester) -> pytest.Pytester:
     """A Go module with one program, ``./cmd/deep``, which uses as much C stack as it is told to."""
-    monkeypatch.setenv("GOCACHE", go_cache)  # pytester makes a home of its own, with nothing in it
-    pytester.makefile(".mod", go=GO_MOD)
-    directory = pytester.mkdir("cmd") / "deep"
+    go_pytester.makefile(".mod", go=GO_MOD)
+    directory = go_pytester.mkdir("cmd") / "deep"
     directory.mkdir()
     (directory / "main.go").write_text(DEEP)
-    return pytester
+    return go_pytester
 
 
 def write_tests(project: pytest.Pytester, text: str) -> None:

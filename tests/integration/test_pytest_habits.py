@@ -58,22 +58,12 @@ func main() {
 """
 
 
-@pytest.fixture(scope="module")
-def go_cache() -> str:
-    return subprocess.run(
-        ["go", "env", "GOCACHE"], capture_output=True, text=True, check=True
-    ).stdout.strip()
-
-
 @pytest.fixture
-def project(
-    pytester: pytest.Pytester, go_cache: str, monkeypatch: pytest.MonkeyPatch
-) -> pytest.Pytester:
+def project(go_pytester: pytest.Pytester) -> pytest.Pytester:
     """A Go module of one program, which is the module's root package."""
-    monkeypatch.setenv("GOCACHE", go_cache)  # pytester makes a home of its own, with nothing in it
-    pytester.makefile(".mod", go="module example.com/habits\n\ngo 1.21\n")
-    (pytester.path / "main.go").write_text(PROGRAM)
-    return pytester
+    go_pytester.makefile(".mod", go="module example.com/habits\n\ngo 1.21\n")
+    (go_pytester.path / "main.go").write_text(PROGRAM)
+    return go_pytester
 
 
 def run(project: pytest.Pytester, tests: str, *args: str) -> pytest.RunResult:
