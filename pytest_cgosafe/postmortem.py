@@ -10,7 +10,7 @@ from pytest_cgosafe.crash.delve import cross_check, find_delve
 from pytest_cgosafe.crash.report import crash_in_picture
 from pytest_cgosafe.errors import DebuggerError
 from pytest_cgosafe.results import Binary, Crash, Exit, Hang, RunResult
-from pytest_cgosafe.toolchain import find_gdb
+from pytest_cgosafe.toolchain import gdb_path
 
 
 def read_core(core: Path, program: Path, *, full: bool = False, delve: bool = False) -> RunResult:
@@ -19,7 +19,7 @@ def read_core(core: Path, program: Path, *, full: bool = False, delve: bool = Fa
     Raises DebuggerError when gdb can't read it or Delve is missing, ToolchainError where there is no gdb.
     """
     second = _delve() if delve else None
-    picture = examine_core(core, program, full=full, gdb=find_gdb().path)
+    picture = examine_core(core, program, full=full, gdb=gdb_path())
     crash = crash_in_picture(picture)
     if second:
         notes = cross_check(core, program, crash.backtrace, delve=second)
@@ -44,9 +44,7 @@ def look_at_process(pid: int, *, full: bool = False) -> RunResult:
         ) from None
     except OSError as error:
         raise DebuggerError(f"process {pid}: {error.strerror}", next_step=f"ps -p {pid}") from None
-    picture = examine_process(
-        pid, pid, signal=None, all_threads=True, full=full, gdb=find_gdb().path
-    )
+    picture = examine_process(pid, pid, signal=None, all_threads=True, full=full, gdb=gdb_path())
     hang = Hang(picture.threads or (picture.backtrace,), picture.others)
     return _result(program, Exit(None, None), hang=hang, notes=picture.notes)
 

@@ -12,7 +12,7 @@ from pytest_cgosafe.crash.report import assemble_crash
 from pytest_cgosafe.crossings.cgocheck import crossing_from_report
 from pytest_cgosafe.errors import DebuggerError, ToolchainError
 from pytest_cgosafe.results import RunResult
-from pytest_cgosafe.toolchain import find_gdb
+from pytest_cgosafe.toolchain import gdb_path
 from pytest_cgosafe.watch.stops import StopReason
 from pytest_cgosafe.watch.watcher import Command, watch
 
@@ -42,7 +42,7 @@ def run_watched(
 
     def take(stop: Stop) -> Picture:
         try:
-            gdb = find_gdb()
+            gdb = gdb_path()
         except ToolchainError as error:
             raise DebuggerError(error.message, next_step=error.next_step) from error
         return examine_process(
@@ -51,7 +51,7 @@ def run_watched(
             signal=stop.signal,
             all_threads=stop.reason is StopReason.TIMEOUT,
             full=full,
-            gdb=gdb.path,
+            gdb=gdb,
         )
 
     camera = Camera(read_elf(binary.path), take)

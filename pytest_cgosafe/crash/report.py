@@ -54,8 +54,7 @@ def crash_in_picture(picture: Picture) -> Crash:
     """The crash that a core file shows: all that is known is what the debugger saw."""
     signal = picture.signal
     name = signal.name if signal else None
-    code = siginfo.code_name(signal) if signal else None
-    address = siginfo.fault_address(signal) if signal else None
+    code, address = _code_and_address(signal)
     return Crash(
         signal=name,
         code=code,
@@ -101,8 +100,7 @@ def _assemble(ending: Exit, report: GoReport | None, shot: Shot | None) -> Crash
     signal = _signal(report, shot)
     backtrace = _backtrace(report, shot)
     name = signal.name if signal else ending.signal if report is None else None
-    code = siginfo.code_name(signal) if signal else None
-    address = siginfo.fault_address(signal) if signal else None
+    code, address = _code_and_address(signal)
     return Crash(
         signal=name,
         code=code,
@@ -117,6 +115,10 @@ def _assemble(ending: Exit, report: GoReport | None, shot: Shot | None) -> Crash
         others=(picture.others if picture else ()) or tuple(_others(report)),
         notes=tuple(_notes(report, shot, backtrace)),
     )
+
+
+def _code_and_address(signal: SignalInfo | None) -> tuple[str | None, int | None]:
+    return (siginfo.code_name(signal), siginfo.fault_address(signal)) if signal else (None, None)
 
 
 def _signal(report: GoReport | None, shot: Shot | None) -> SignalInfo | None:
