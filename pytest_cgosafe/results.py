@@ -96,6 +96,27 @@ class Exit:
 
 
 @dataclass(frozen=True, slots=True)
+class Call:
+    """A function on a chain of calls, with the calls of itself that directly follow it taken together."""
+
+    function: str
+    count: int
+    """How many frames of it stand in a row: 1,000 for a recursion that deep."""
+    size: int | None
+    """Bytes of stack that one of them takes; None where it can't be known."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallChain:
+    """The calls that made a peak, read back from what they left on the stack."""
+
+    calls: tuple[Call, ...]
+    """Innermost first."""
+    doubt: str | None
+    """Why the chain may be wrong or not whole, in a clause; None where every frame was proved."""
+
+
+@dataclass(frozen=True, slots=True)
 class ThreadStack:
     """The system stack of one OS thread, and how far it was ever used."""
 
@@ -110,6 +131,8 @@ class ThreadStack:
     """Bytes from the top of the stack to the lowest byte ever touched; None where it could not be measured."""
     note: str | None = None
     """Why a number is missing, or in which way it is only a bound."""
+    chain: CallChain | None = None
+    """What made the peak; None where that was not found out."""
 
     @property
     def headroom(self) -> float | None:
@@ -276,6 +299,9 @@ class Crossing:
     message: str
     fix: str
     flow: tuple[FlowStep, ...] = ()
+    """From the value's birth to where C gets it; empty where that is not known."""
+    rule: str | None = None
+    """The analyzer's stable id, ``"CGS001"``; None for what other tools found."""
 
 
 @dataclass(frozen=True, slots=True)
