@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pytest_cgosafe.build import BuildFlags
-from pytest_cgosafe.crash.render import MORE_IN_PYTEST, render_crash, render_hang
-from pytest_cgosafe.crossings.render import render_crossing
 from pytest_cgosafe.crossings.vet import vet
 from pytest_cgosafe.errors import (
     CgosafeError,
@@ -20,11 +18,12 @@ from pytest_cgosafe.errors import (
     GoTestError,
     RunTimeoutError,
 )
+from pytest_cgosafe.outcome import describe_end, render_result
 from pytest_cgosafe.results import Binary, BuildMode, Profile
 from pytest_cgosafe.run import run_watched
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from os import PathLike
 
     from pytest_cgosafe.build import Builder
@@ -259,29 +258,3 @@ def _chosen(choices: type[_Choice], value: str) -> _Choice:
         return choices(value)
     except ValueError:
         raise CgosafeError(f"{value!r} is none of: {', '.join(choices)}") from None
-
-
-def render_result(
-    result: RunResult, *, full: bool = False, colour: bool = False, more: str = MORE_IN_PYTEST
-) -> Iterator[str]:
-    """What a run that went wrong has to tell: its crash or where it hung, and the crossings that were met."""
-    if result.crash:
-        yield from render_crash(result.crash, full=full, colour=colour, more=more)
-    if result.exit.timed_out:
-        yield f"the time was up after {result.duration or 0:.1f} s"
-    if result.hang:
-        yield from render_hang(result.hang, full=full, colour=colour, more=more)
-    for crossing in result.crossings:
-        yield ""
-        yield from render_crossing(crossing)
-
-
-def describe_end(result: RunResult) -> str:
-    """How a run ended, in a clause."""
-    if result.crash:
-        return f"the program crashed: {result.crash.cause}"
-    if result.exit.timed_out:
-        return "the program was killed because its time was up"
-    if result.exit.signal:
-        return f"the program was killed by {result.exit.signal}"
-    return f"the program exited with status {result.exit.code}"

@@ -6,7 +6,7 @@ import shlex
 import textwrap
 from typing import TYPE_CHECKING
 
-from pytest_cgosafe.session import describe_end, render_result
+from pytest_cgosafe.outcome import describe_end, render_result
 from pytest_cgosafe.sizes import format_share, format_size
 
 if TYPE_CHECKING:
