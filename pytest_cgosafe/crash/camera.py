@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pytest_cgosafe.binary.elf import Elf
-    from pytest_cgosafe.crash.gostate import GoState
+    from pytest_cgosafe.crash.gostate import GoState, GoThread
     from pytest_cgosafe.crash.picture import Picture
     from pytest_cgosafe.results import Exit
     from pytest_cgosafe.watch.stops import SignalInfo, Stop
@@ -64,9 +64,12 @@ class Camera:
         self._raised: set[str] = set()
         """The names of the signals raised since the suspect, its own included."""
         self._panics: dict[int, Shot] = {}
-        """The last panic of each thread: its C frames are gone by the time that it turns out to be fatal."""
-        self._faults: dict[int, SignalInfo] = {}
-        """The signals that Go is about to make panics of, by thread."""
+        """The last panic of each goroutine: its C frames are gone by the time that it turns out to be fatal.
+
+        Not of each thread: once a callback's deferred calls have run, the goroutine may go on on another.
+        """
+        self._faults: dict[int, Stop] = {}
+        """The last signal of each goroutine that Go is about to make a panic of."""
         self._taken: list[Shot] = []
         self._fatal = False
         self._down_at_exit: bool | None = None
@@ -99,15 +102,15 @@ class Camera:
             self.hang = Hang(picture.threads, picture.others) if picture else None
             self.notes += notes
             return
-        shot = self._panics[stop.tid] if stop.breakpoint == _PANIC else self._suspect
-        if shot is None or shot.stop != stop:
-            return
-        shot = replace(shot, picture=picture, notes=notes)
-        self._taken.append(shot)
-        if stop.breakpoint == _PANIC:
-            self._panics[stop.tid] = shot
-        else:
-            self._suspect = shot
+        for goroutine, shot in self._panics.items():
+            if shot.stop == stop:
+                self._panics[goroutine] = self._taken_of(shot, picture, notes)
+        if self._suspect and self._suspect.stop == stop:
+            self._suspect = self._taken_of(self._suspect, picture, notes)
+
+    def _taken_of(self, shot: Shot, picture: Picture | None, notes: tuple[str, ...]) -> Shot:
+        self._taken.append(replace(shot, picture=picture, notes=notes))
+        return self._taken[-1]
 
     def _look(self, stop: Stop) -> tuple[Picture | None, tuple[str, ...]]:
         try:
@@ -134,18 +137,24 @@ class Camera:
         return self._suspect if died else None
 
     def _wants_panic(self, stop: Stop, go: GoState | None) -> bool:
+        thread = go.thread(stop.tid) if go else None
+        goroutine = _goroutine(stop, thread)
         if stop.breakpoint == _PANIC:
+            begun = self._panics.get(goroutine)
+            if go and begun and begun.stop.sp == stop.sp and _was_preempted(stop, go.memory):
+                return False
             caller = go.memory.read(stop.sp, 8) if go else b""  # amd64: the return address
-            shot = Shot(stop, self._faults.pop(stop.tid, None), (_PANIC, caller))
-            self._panics[stop.tid] = shot
-            thread = go.thread(stop.tid) if go else None
+            fault = self._faults.pop(goroutine, None)
+            place = (_PANIC, caller, fault.pc if fault else None)
+            shot = self._panics[goroutine] = Shot(stop, fault.signal if fault else None, place)
             return (thread is None or thread.in_callback) and self._may_take(shot)
         self._fatal = True
-        panic = self._panics.get(stop.tid) if stop.breakpoint == _FATAL_PANIC else None
+        panic = self._panics.get(goroutine) if stop.breakpoint == _FATAL_PANIC else None
         if panic and panic.picture:
             self._suspect = panic
             return False
-        self._suspect = Shot(stop, panic.signal if panic else self._faults.pop(stop.tid, None))
+        started = panic or self._faults.pop(goroutine, None)
+        self._suspect = Shot(stop, started.signal if started else None)
         return True
 
     def _wants_signal(self, stop: Stop, memory: Memory, go: GoState | None) -> bool:
@@ -163,7 +172,7 @@ class Camera:
             self._suspect = None
             return False
         if _becomes_panic(stop, signal, go):
-            self._faults[stop.tid] = signal
+            self._faults[_goroutine(stop, go.thread(stop.tid) if go else None)] = stop
             return False
         self._raised = {signal.name}
         self._suspect = Shot(stop, signal, (signal.name, stop.pc))
@@ -186,6 +195,20 @@ class Camera:
         if pictures:
             note += "; shown is an earlier one, at the same instruction"
         return replace(shot, picture=pictures[-1] if pictures else None, notes=(note,))
+
+
+def _goroutine(stop: Stop, thread: GoThread | None) -> int:
+    """What tells the goroutine that stopped from others: its address, or the thread where that is not known."""
+    return thread.goroutine if thread and thread.goroutine else stop.tid
+
+
+def _was_preempted(stop: Stop, memory: Memory) -> bool:
+    """Whether the goroutine stood here before: the scheduler interrupted it between two tries of this instruction.
+
+    `asyncPreempt` is entered as if called from here, and returns (`pushCall` in signal_amd64.go): its return address
+    is still below sp, where a function that has not run yet can't have written.
+    """
+    return memory.read(stop.sp - 8, 8) == struct.pack("<Q", stop.pc)
 
 
 def _becomes_panic(stop: Stop, signal: SignalInfo, go: GoState | None) -> bool:

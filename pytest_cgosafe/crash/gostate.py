@@ -29,8 +29,10 @@ class GoThread:
 
     in_callback: bool
     """Go code that runs here was called by C, whose frames stand between it and the thread's start."""
+    goroutine: int
+    """The address of the goroutine (`g`) that the thread is running; 0 where it runs none."""
     goroutine_stack: range
-    """The stack of the goroutine that the thread is running; empty where it runs none."""
+    """Its stack; empty where the thread runs none."""
 
 
 class GoImage:
@@ -103,7 +105,7 @@ class GoState:
         if curg is None or calls is None or extra is None:
             return None
         stack = self._stack(curg)
-        return None if stack is None else GoThread(calls > 0 or extra != 0, stack)
+        return None if stack is None else GoThread(calls > 0 or extra != 0, curg, stack)
 
     def _find_m(self, tid: int) -> int | None:
         head = self.image.allm

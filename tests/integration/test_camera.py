@@ -93,6 +93,24 @@ def test_a_fault_that_left_no_room_for_its_handler_is_the_one_that_is_told(progr
             NIL,
             ["main.load", "main.goNil", "call_go_nil", "main.callbackNil", "main.main"],
         ),
+        (
+            "callback-nil-moved",
+            "SIGSEGV",
+            NIL,
+            ["main.load", "main.goNil", "call_go_nil", "main.callbackNilMoved", "main.main"],
+        ),
+        (
+            "recover-nils-then-die",
+            "SIGSEGV",
+            NIL,
+            [
+                "main.store",
+                "main.goNilElsewhere",
+                "call_go_nil_elsewhere",
+                "main.recoverNilsThenDie",
+                "main.main",
+            ],
+        ),
         ("c-thread-panic", None, "panic: in a callback, 1", ["main.goPanic", "enter_go"]),
         ("recover-then-panic", None, "panic: outside", ["main.recoverThenPanic", "main.main"]),
         (

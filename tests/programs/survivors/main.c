@@ -104,3 +104,4 @@ void panic_on_own_thread(void) {
 
 void call_go(int how) { goPanic(how); }
 void call_go_nil(void) { goNil(); }
+void call_go_nil_elsewhere(void) { goNilElsewhere(); }

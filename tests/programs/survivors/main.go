@@ -11,6 +11,7 @@ void overflow_on_own_thread(void);
 void panic_on_own_thread(void);
 void call_go(int how);
 void call_go_nil(void);
+void call_go_nil_elsewhere(void);
 */
 import "C"
 
@@ -19,6 +20,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"syscall"
 )
@@ -28,6 +30,12 @@ func goPanic(how C.int) { panic(fmt.Sprint("in a callback, ", int(how))) }
 
 //export goNil
 func goNil() { load(nil) }
+
+//export goNilElsewhere
+func goNilElsewhere() { store(nil) }
+
+//go:noinline
+func store(p *int) { *p = 1 }
 
 //go:noinline
 func load(p *int) int { return *p }
@@ -44,6 +52,7 @@ var lives = map[string]func(){
 	"recover-callbacks":          recoverCallbacks,
 	"recover-then-panic":         recoverThenPanic,
 	"recover-callbacks-then-die": recoverCallbacksThenDie,
+	"recover-nils-then-die":      recoverNilsThenDie,
 	"recover-then-exit-2":        recoverThenExit2,
 	"fault-on-purpose":           faultOnPurpose,
 	"many-recovered":             manyRecovered,
@@ -61,6 +70,7 @@ var lives = map[string]func(){
 	"c-thread-overflow":          cThreadOverflow,
 	"c-thread-panic":             cThreadPanic,
 	"callback-nil":               callbackNil,
+	"callback-nil-moved":         callbackNilMoved,
 	"notified":                   notified,
 	"child-crashes":              childCrashes,
 }
@@ -85,6 +95,13 @@ func recoverCallbacksThenDie() {
 		recovered(func() { C.call_go(C.int(i)) })
 	}
 	C.call_go_nil()
+}
+
+func recoverNilsThenDie() {
+	for i := 0; i < 5; i++ {
+		recovered(func() { C.call_go_nil() })
+	}
+	C.call_go_nil_elsewhere()
 }
 
 func recoverThenExit2() {
@@ -130,6 +147,26 @@ func cThreadFault() { C.fault_on_own_thread() }
 func cThreadPanic() { C.panic_on_own_thread() }
 
 func callbackNil() { C.call_go_nil() }
+
+func callbackNilMoved() {
+	defer moveToAnotherThread()
+	C.call_go_nil()
+}
+
+// moveToAnotherThread lets the scheduler do what it is free to do once a callback's deferred calls have run.
+func moveToAnotherThread() {
+	runtime.GOMAXPROCS(4)
+	for i := 0; i < 4; i++ {
+		go func() {
+			for {
+				runtime.Gosched()
+			}
+		}()
+	}
+	for tid := syscall.Gettid(); tid == syscall.Gettid(); {
+		runtime.Gosched()
+	}
+}
 
 func notified() {
 	got := make(chan os.Signal, 1)
