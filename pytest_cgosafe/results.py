@@ -133,6 +133,15 @@ class ThreadStack:
     """Why a number is missing, or in which way it is only a bound."""
     chain: CallChain | None = None
     """What made the peak; None where that was not found out."""
+    initial: int | None = None
+    """Bytes at the top that were taken before the thread's first instruction: the main thread's arguments and
+    environment, above which the kernel leaves up to 8 KiB free at random (``arch_align_stack``, arch/x86/kernel/process.c);
+    another thread's descriptor and thread-local storage. None where not known."""
+
+    @property
+    def used(self) -> int | None:
+        """Bytes of the peak that the thread's own code took, the same in every run that does the same."""
+        return None if self.peak is None or self.initial is None else self.peak - self.initial
 
     @property
     def headroom(self) -> float | None:

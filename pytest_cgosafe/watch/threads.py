@@ -36,6 +36,8 @@ class Thread:
     main: bool
     name: str = ""
     stack: StackRange | None = None
+    entry_sp: int | None = None
+    """Its stack pointer before its first instruction."""
     slots: tuple[int | None, ...] | None = None
     """The breakpoints that were last set on it, or tried to."""
     end_seen: bool = False
@@ -58,7 +60,10 @@ class Thread:
         """What is known of its stack."""
         limit = self.stack.limit if self.stack else None
         peak = self.stack.high - self.deepest.address if self.stack and self.deepest else None
-        return ThreadStack(self.tid, self.name, self.main, limit, peak, self._note())
+        initial = self.stack.high - self.entry_sp if self.stack and self.entry_sp else None
+        return ThreadStack(
+            self.tid, self.name, self.main, limit, peak, self._note(), initial=initial
+        )
 
     def _note(self) -> str | None:
         if not self.stack:
@@ -91,6 +96,7 @@ class StackKeeper:
     def locate(self, thread: Thread) -> None:
         """Find the stack of a thread at its first stop."""
         now = ptrace.registers(thread.tid)
+        thread.entry_sp = now.sp
         if thread.main:
             thread.stack = stacks.main_stack(self._pid, self.memory, now.sp)
             return
