@@ -1,4 +1,4 @@
-"""Hardware breakpoints of a watched program: which functions they are on, and where those were loaded.
+"""Hardware breakpoints of a watched program: which functions they are on. Nothing is written to its memory for them.
 
 One slot is the watcher's own: the last call of every thread while its stack is still whole. The rest are the
 observer's. The program's file is asked first, then each library once it is loaded.
@@ -6,13 +6,14 @@ observer's. The program's file is asked first, then each library once it is load
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from pytest_cgosafe.watch import procfs, ptrace
+from pytest_cgosafe.watch import ptrace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
+
+    from pytest_cgosafe.watch.images import Image
 
 THREAD_END = ("__nptl_deallocate_tsd", "__call_tls_dtors", "__pthread_tsd_run_dtors")
 """What a thread calls when its own function has returned: in glibc's nptl/pthread_create.c (only static builds name the
@@ -25,39 +26,13 @@ late: all signals are blocked by then, and the kernel forces a blocked SIGTRAP t
 _SLOTS = 4
 
 
-class Address(Protocol):
-    """Where a symbol is."""
-
-    @property
-    def address(self) -> int:
-        """As linked: without the load bias."""
-
-
-class Symbols(Protocol):
-    """What the watcher needs to know of an ELF file."""
-
-    @property
-    def entry(self) -> int:
-        """The entry point as linked."""
-
-    def symbol(self, name: str, /) -> Address | None:
-        """The defined symbol of that name."""
-
-
-if TYPE_CHECKING:
-    SymbolLookup = Callable[[Path], Symbols | None]
-
-
 class Breakpoints:
     """The breakpoints of one program image."""
 
-    def __init__(self, pid: int, lookup: SymbolLookup, names: Sequence[str]) -> None:
-        self._pid = pid
-        self._lookup = lookup
+    def __init__(self, names: Sequence[str]) -> None:
         self._wanted = list(names[: _SLOTS - 1])
         self._end: int | None = None
         self._observed: dict[int, str] = {}
-        self._searched: set[str] = set()
         self.notes: list[str] = []
         if len(names) >= _SLOTS:
             self.notes.append(
@@ -88,36 +63,17 @@ class Breakpoints:
         """The observer's function that starts at `pc`."""
         return self._observed.get(pc)
 
-    def search_program(self) -> None:
-        """Look into the program's own file."""
-        path = Path(f"/proc/{self._pid}/exe").readlink()
-        self._searched.add(str(path))
-        symbols, entry = self._lookup(path), procfs.entry_point(self._pid)
-        if symbols and entry is not None:
-            self._take(symbols, entry - symbols.entry)
-
-    def search_libraries(self) -> bool:
-        """Look into the files mapped since the last time; whether that found anything."""
-        before = self.slots
-        for mapping in procfs.mappings(self._pid):
-            # A library is linked at 0 and its first segment starts at offset 0 of the file.
-            if (
-                mapping.offset == 0
-                and mapping.path.startswith("/")
-                and mapping.path not in self._searched
-            ):
-                self._searched.add(mapping.path)
-                if not self.complete and (symbols := self._lookup(Path(mapping.path))):
-                    self._take(symbols, mapping.start)
-        return self.slots != before
-
-    def _take(self, symbols: Symbols, bias: int) -> None:
+    def search(self, image: Image) -> None:
+        """Look into a file that was loaded."""
+        symbols = None if self.complete else image.symbols
+        if symbols is None:
+            return
         if self._end is None:
             found = (symbol for name in THREAD_END if (symbol := symbols.symbol(name)))
-            self._end = next((symbol.address + bias for symbol in found), None)
+            self._end = next((symbol.address + image.bias for symbol in found), None)
         for name in tuple(self._wanted):
             if symbol := symbols.symbol(name):
-                self._observed[symbol.address + bias] = name
+                self._observed[symbol.address + image.bias] = name
                 self._wanted.remove(name)
 
     def arm(self, tid: int) -> bool:

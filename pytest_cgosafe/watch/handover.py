@@ -140,6 +140,8 @@ class Handover:
         return self._tracer.exit is None
 
     def _detach(self) -> None:
+        if self._program.traps:
+            self._program.traps.lift()
         for tid in self._program.threads:
             with suppress(ProcessLookupError):
                 ptrace.detach(tid)
@@ -171,6 +173,8 @@ class Handover:
             except OSError as error:
                 self._program.note(f"a thread could not be taken back: {error.strerror or error}")
         self._wait(self._all_stopped)
+        if self._program.traps:
+            self._program.traps.lower()
 
     def _thaw(self) -> None:
         """End the group-stop, unseen by the program, and let every thread go on to what it was about to get."""

@@ -10,6 +10,7 @@ import atexit
 import errno
 import hashlib
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -40,6 +41,9 @@ class Command:
     """None: the environment of this process."""
     cwd: Path | None = None
     stdin: bytes = b""
+    stack_limit: int | None = None
+    """Bytes of RLIMIT_STACK that the program starts with, soft: the main thread's limit, and what the C library gives
+    the threads that it makes (pthread_create(3), glibc). None: that of this process."""
 
 
 class Launched:
@@ -48,6 +52,7 @@ class Launched:
     def __init__(self, command: Command) -> None:
         """Start it. Raises StartError, or ToolchainError where the launcher can't be compiled."""
         self._command = command
+        limits = _stack_limits(command)
         pipes = {name: os.pipe() for name in ("gate", "status", "stdout", "stderr")}
         stdin = os.pipe() if command.stdin else (subprocess.DEVNULL, -1)
         gate, status = pipes["gate"][0], pipes["status"][1]
@@ -80,6 +85,8 @@ class Launched:
         self.stdout, self.stderr = pipes["stdout"][0], pipes["stderr"][0]
         self._gate, self._status = pipes["gate"][1], pipes["status"][0]
         os.read(self._status, 1)  # from here on the next exec is the program's
+        if limits:
+            resource.prlimit(self.pid, resource.RLIMIT_STACK, limits)
 
     def release(self) -> None:
         """Let it become the program."""
@@ -142,6 +149,19 @@ class Alarm:
     def ended(self) -> None:
         """Say that it was waited for, by other means than subprocess's."""
         self._process.returncode = 0
+
+
+def _stack_limits(command: Command) -> tuple[int, int] | None:
+    """RLIMIT_STACK for the program, soft and hard; None where it has that of this process."""
+    if command.stack_limit is None:
+        return None
+    hard = resource.getrlimit(resource.RLIMIT_STACK)[1]
+    if hard != resource.RLIM_INFINITY and command.stack_limit > hard:
+        raise StartError(
+            f"thread stacks of {command.stack_limit:,} bytes are more than the {hard:,} that this process may allow",
+            next_step="raise the hard limit (ulimit -Hs) in the shell, or the container, that pytest runs in",
+        )
+    return command.stack_limit, hard
 
 
 def _close(*descriptors: int) -> None:

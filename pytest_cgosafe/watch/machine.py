@@ -1,4 +1,4 @@
-"""What differs between the architectures: register sets, system calls, hardware breakpoints, the thread pointer.
+"""What differs between the architectures: register sets, system calls, breakpoints, the thread pointer.
 
 One table each, from the kernel's ``arch/*/include/uapi/asm/ptrace.h`` and ``asm/unistd.h``.
 """
@@ -36,6 +36,18 @@ class Machine:
     """The register that holds `resume_flag`."""
     resume_flag: int
     """Set by the kernel when an execution breakpoint was hit, so that it is passed then; 0: there is none."""
+    trap: bytes
+    """The instruction that raises SIGTRAP."""
+    trap_code: int
+    """si_code of that SIGTRAP."""
+    trap_advance: int
+    """How far the program counter is beyond the trap by then, in bytes."""
+    longest_instruction: int
+    """Bytes."""
+    g: int
+    """The register that holds the goroutine's `g` in Go code (cmd/compile/abi-internal.md)."""
+    go_arguments: tuple[int, int, int]
+    """The first three arguments of a Go function, where they are integers or pointers (the same)."""
     pthread_span: range
     """Where ``struct pthread`` of glibc and musl lies, in bytes from the thread pointer."""
 
@@ -53,6 +65,12 @@ _AMD64 = Machine(
     debug_registers=848,
     flags=18,
     resume_flag=1 << 16,
+    trap=b"\xcc",  # int3
+    trap_code=0x80,  # SI_KERNEL: do_int3 in the kernel's arch/x86/kernel/traps.c
+    trap_advance=1,
+    longest_instruction=15,
+    g=1,
+    go_arguments=(10, 5, 11),
     pthread_span=range(0, 0x900),
 )
 # TLS variant I: the thread pointer is at the end of struct pthread (glibc's TLS_PRE_TCB_SIZE, musl's TLS_ABOVE_TP).
@@ -69,6 +87,12 @@ _ARM64 = Machine(
     debug_registers=None,
     flags=33,
     resume_flag=0,
+    trap=b"\x00\x00\x20\xd4",  # brk #0
+    trap_code=1,  # TRAP_BRKPT: arch/arm64/kernel/debug-monitors.c
+    trap_advance=0,
+    longest_instruction=4,
+    g=28,
+    go_arguments=(0, 1, 2),
     pthread_span=range(-0x900, 0),
 )
 

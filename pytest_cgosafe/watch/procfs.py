@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import struct
@@ -150,6 +151,30 @@ class Memory:
         entries = os.pread(self._pagemap, 8 * (last - first), 8 * first)
         page = entries[7::8].translate(_TOUCHED).find(1)
         return None if page < 0 else (first + page) * PAGE
+
+
+class Code:
+    """The code of a process, to be written: also where its pages may not be (ptrace(2)'s FOLL_FORCE)."""
+
+    def __init__(self, pid: int) -> None:
+        """Raises OSError where that is forbidden."""
+        self._file = os.open(f"/proc/{pid}/mem", os.O_RDWR | os.O_CLOEXEC)
+
+    def close(self) -> None:
+        """Let go of it."""
+        os.close(self._file)
+
+    def read(self, address: int, size: int) -> bytes:
+        """`size` bytes. Raises OSError where they can't all be read."""
+        data = os.pread(self._file, size, address)
+        if len(data) < size:
+            raise OSError(errno.EFAULT, os.strerror(errno.EFAULT))
+        return data
+
+    def write(self, address: int, data: bytes) -> None:
+        """Replace what stands there. Raises OSError where it can't be."""
+        if os.pwrite(self._file, data, address) < len(data):
+            raise OSError(errno.EFAULT, os.strerror(errno.EFAULT))
 
 
 def _read_again(file: int) -> str:

@@ -1,4 +1,4 @@
-"""A watched program: its threads, their stacks, its breakpoints."""
+"""A watched program: its threads, their stacks, its breakpoints and traps."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING
 
 from pytest_cgosafe.watch import procfs, ptrace
 from pytest_cgosafe.watch.breakpoints import Breakpoints
+from pytest_cgosafe.watch.images import Images
 from pytest_cgosafe.watch.threads import StackKeeper, Thread
+from pytest_cgosafe.watch.traps import Traps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_cgosafe.results import ThreadStack
-    from pytest_cgosafe.watch.breakpoints import SymbolLookup
+    from pytest_cgosafe.watch.images import Image, SymbolLookup
+    from pytest_cgosafe.watch.remains import RemainsKeeper
+    from pytest_cgosafe.watch.traps import Probe
 
 _REPLACED = "the program replaced itself (exec); stacks that it had before are known only where a thread ended before"
 
@@ -21,7 +25,14 @@ _REPLACED = "the program replaced itself (exec); stacks that it had before are k
 class Program:
     """What is known of the watched process. Its methods are called when the thread in question is stopped."""
 
-    def __init__(self, pid: int, lookup: SymbolLookup, breakpoints: Sequence[str]) -> None:
+    def __init__(
+        self,
+        pid: int,
+        lookup: SymbolLookup,
+        breakpoints: Sequence[str] = (),
+        probes: Sequence[Probe] = (),
+        remains: RemainsKeeper | None = None,
+    ) -> None:
         self.pid = pid
         self.threads: dict[int, Thread] = {pid: Thread(pid, main=True)}
         self.notes: list[str] = []
@@ -30,8 +41,12 @@ class Program:
         self._begun: list[Thread] = []
         self._lookup = lookup
         self._names = breakpoints
+        self._probes = probes
+        self._remains = remains
+        self._images: Images | None = None
         self._keeper: StackKeeper | None = None
         self.breakpoints: Breakpoints | None = None
+        self.traps: Traps | None = None
 
     @property
     def loaded(self) -> bool:
@@ -53,10 +68,13 @@ class Program:
         main = Thread(self.pid, main=True)
         self._begun.append(main)
         self.threads = {self.pid: main}
-        self._keeper = StackKeeper(self.pid)
-        self.breakpoints = Breakpoints(self.pid, self._lookup, self._names)
+        self._keeper = StackKeeper(self.pid, self._remains)
+        self.breakpoints = Breakpoints(self._names)
+        self.traps = Traps(self.pid, self._keeper.memory, self._probes)
+        self._images = Images(self.pid, self._lookup)
         self._keeper.locate(main)
-        self.breakpoints.search_program()
+        if image := self._images.program():
+            self._search(image)
         self.rearm(main)
 
     def begin(self, tid: int) -> Thread:
@@ -70,14 +88,24 @@ class Program:
 
     def creates_thread(self, tid: int) -> None:
         """Look for what thread `tid` may have loaded before it creates a thread: the C library, a Go library."""
-        points = self.breakpoints
-        if points and not points.complete and points.search_libraries():
+        points, traps = self.breakpoints, self.traps
+        if not points or not traps or not self._images or (points.complete and traps.complete):
+            return
+        before = points.slots
+        for image in self._images.libraries():
+            self._search(image)
+        if points.slots != before:
             for thread in self.threads.values():
                 # This one is about to be armed; the others run, and are at their next stop.
                 if thread.tid != tid:
                     with suppress(ProcessLookupError):
                         ptrace.interrupt(thread.tid)
             self.rearm(self.threads[tid])
+
+    def _search(self, image: Image) -> None:
+        if self.breakpoints and self.traps:
+            self.breakpoints.search(image)
+            self.traps.search(image)
 
     def rearm(self, thread: Thread) -> None:
         """Set breakpoints that were found since the thread stopped last."""
@@ -129,6 +157,8 @@ class Program:
         """Let go of the image."""
         if self._keeper:
             self._keeper.close()
-        if self.breakpoints:
-            for text in self.breakpoints.notes:
+        if self.traps:
+            self.traps.close()
+        for source in (self.breakpoints, self.traps):
+            for text in source.notes if source else ():
                 self.note(text)

@@ -18,6 +18,9 @@ from pytest_cgosafe.watch.machine import Machine, this_machine
 WAIT_OPTIONS = 0x40000000 | 0x20000000
 """``__WALL | __WNOTHREAD``: every kind of child, but of the calling thread only."""
 
+TRAP_TRACE = 2
+"""si_code of the SIGTRAP after a single step."""
+
 TRAP_HWBKPT = 4
 """si_code of a SIGTRAP that a hardware breakpoint raised."""
 
@@ -54,6 +57,7 @@ class Option(IntFlag):
 class _Request(IntEnum):
     POKE_USER = 6
     CONT = 7
+    SINGLE_STEP = 9
     DETACH = 17
     SET_OPTIONS = 0x4200
     GET_EVENT_MESSAGE = 0x4201
@@ -94,6 +98,22 @@ class Registers:
         first, second = self.machine.arguments
         return self.words[first], self.words[second]
 
+    @property
+    def go_arguments(self) -> tuple[int, int, int]:
+        """The first three arguments at a Go function's entry, where they are integers or pointers."""
+        first, second, third = self.machine.go_arguments
+        return self.words[first], self.words[second], self.words[third]
+
+    @property
+    def g(self) -> int:
+        """The address of the goroutine's `g`, in Go code."""
+        return self.words[self.machine.g]
+
+    def at(self, pc: int) -> Registers:
+        """The same registers with another program counter."""
+        number = self.machine.pc
+        return Registers((*self.words[:number], pc, *self.words[number + 1 :]), self.machine)
+
 
 class _Iovec(ctypes.Structure):
     _fields_ = (("base", ctypes.c_void_p), ("size", ctypes.c_size_t))
@@ -128,6 +148,11 @@ def set_options(tid: int, options: Option) -> None:
 def cont(tid: int, signal: int = 0) -> None:
     """Let the thread run on, with `signal` delivered."""
     _call(_Request.CONT, tid, 0, signal)
+
+
+def single_step(tid: int) -> None:
+    """Let the thread run one instruction."""
+    _call(_Request.SINGLE_STEP, tid)
 
 
 def listen(tid: int) -> None:
@@ -171,6 +196,12 @@ def registers(tid: int) -> Registers:
     return Registers(_register_set(tid, _NT_PRSTATUS, machine.words), machine)
 
 
+def set_registers(tid: int, general: Registers) -> None:
+    """Replace the general registers."""
+    words = general.words
+    _set_register_set(tid, _NT_PRSTATUS, struct.pack(f"<{len(words)}Q", *words))
+
+
 def thread_pointer(tid: int, general: Registers) -> int:
     """Where the C library keeps the thread's own data: fs_base, tpidr_el0."""
     number = general.machine.thread_pointer
@@ -183,7 +214,7 @@ def pass_breakpoint(tid: int, *, by: bool) -> None:
     flag, words = now.machine.resume_flag, list(now.words)
     words[now.machine.flags] = words[now.machine.flags] & ~flag | (flag if by else 0)
     if flag:
-        _set_register_set(tid, _NT_PRSTATUS, struct.pack(f"<{len(words)}Q", *words))
+        set_registers(tid, Registers(tuple(words), now.machine))
 
 
 def set_breakpoints(tid: int, addresses: tuple[int | None, ...]) -> None:

@@ -14,7 +14,12 @@ CORE = frozenset(
 )
 """Signals whose default action is to kill and to dump core, the two about resource limits left out."""
 
-_FAULTS = frozenset(("SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGTRAP"))
+FAULTS = frozenset(
+    getattr(signal, name)
+    for name in ("SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGTRAP")
+    if hasattr(signal, name)
+)
+"""Signals that the kernel raises for what an instruction does."""
 
 
 def signal_name(number: int) -> str:
@@ -42,5 +47,5 @@ def decode(raw: bytes) -> SignalInfo:
     number, _, code = struct.unpack_from("<iii", raw)
     name = signal_name(number)
     # SI_KERNEL (0x80) comes with no address: an int3, or on x86-64 an address that is not canonical.
-    fault = name in _FAULTS and 0 < code < 0x80
+    fault = number in FAULTS and 0 < code < 0x80
     return SignalInfo(name, code, struct.unpack_from("<Q", raw, 16)[0] if fault else None)

@@ -9,6 +9,7 @@ from pytest_cgosafe.results import ThreadStack
 from pytest_cgosafe.watch import procfs, ptrace, stacks
 
 if TYPE_CHECKING:
+    from pytest_cgosafe.watch.remains import RemainsKeeper
     from pytest_cgosafe.watch.stacks import StackRange
 
 _NO_STACK = "the C library did not make this thread: where its stack ends is not known"
@@ -80,9 +81,10 @@ class Thread:
 class StackKeeper:
     """Finds and measures the thread stacks of one program image."""
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, remains: RemainsKeeper | None = None) -> None:
         """To be made when the program has just been loaded. Raises OSError when it is gone."""
         self._pid = pid
+        self._remains = remains
         self.memory = procfs.Memory(pid)
         self._deepest: dict[int, int] = {}
         """The lowest byte that any thread used, by the top of the stack."""
@@ -124,6 +126,8 @@ class StackKeeper:
             thread.deepest = depth
             earlier = self._deepest.get(mapped.high, depth.address)
             self._deepest[mapped.high] = min(earlier, depth.address)
+            if self._remains:
+                self._remains.take(thread.tid, self.memory, mapped, depth.address)
 
     def _since_begin(self, thread: Thread, depth: stacks.Depth) -> stacks.Depth:
         """How deep a stack was used that was not fresh when its thread began."""

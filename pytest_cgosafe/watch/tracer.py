@@ -1,6 +1,6 @@
 """The loop that watches one program: it wakes for thread starts, ends and signals, and lets everything run on.
 
-Nothing is changed in the program. The processes that it starts are traced too, only so that none of them outlives it.
+Nothing is changed in the program, but for the traps that a probe asks for.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pytest_cgosafe.results import Exit
-from pytest_cgosafe.watch import procfs, ptrace, signals
+from pytest_cgosafe.watch import descendants, procfs, ptrace, signals
+from pytest_cgosafe.watch.descendants import Descendants
 from pytest_cgosafe.watch.handover import Handover
 from pytest_cgosafe.watch.machine import this_machine
 from pytest_cgosafe.watch.program import Program
@@ -19,15 +20,18 @@ from pytest_cgosafe.watch.ptrace import Event, Option
 from pytest_cgosafe.watch.stops import Stop, StopReason
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pytest_cgosafe.results import ThreadStack
-    from pytest_cgosafe.watch.breakpoints import SymbolLookup
     from pytest_cgosafe.watch.clock import Clock
+    from pytest_cgosafe.watch.images import SymbolLookup
     from pytest_cgosafe.watch.launch import Alarm, Launched
+    from pytest_cgosafe.watch.remains import RemainsKeeper
     from pytest_cgosafe.watch.stops import Observer
     from pytest_cgosafe.watch.threads import Thread
+    from pytest_cgosafe.watch.traps import Probe
 
-_DESCENDANTS = Option.TRACE_FORK | Option.TRACE_VFORK | Option.TRACE_CLONE | Option.EXIT_KILL
-_PROGRAM = _DESCENDANTS | Option.TRACE_EXEC | Option.TRACE_EXIT
+_OPTIONS = descendants.OPTIONS | Option.TRACE_EXEC | Option.TRACE_EXIT
 _PREEMPTION = signal.SIGURG << 8 | 0x7F
 """The status of a stop for the signal that the Go scheduler sends by the thousand."""
 
@@ -42,21 +46,24 @@ class Tracer:
         clock: Clock,
         lookup: SymbolLookup,
         observer: Observer | None,
+        probes: Sequence[Probe] = (),
+        remains: RemainsKeeper | None = None,
     ) -> None:
         """Seize the program. Raises PermissionError where that is forbidden."""
-        self.program = Program(launched.pid, lookup, observer.breakpoints if observer else ())
+        names = observer.breakpoints if observer else ()
+        self.program = Program(launched.pid, lookup, names, probes, remains)
         self.observer = observer
         self.clock = clock
         self.exit: Exit | None = None
         self.handover: Handover | None = None
         """Set while the program is being stopped for a debugger."""
-        self.options = _PROGRAM
+        self.options = _OPTIONS
         self._alarm = alarm
         self._timed_out = False
         self._told_end = False
         self._held: list[int] = []
         """Threads that wait at their end for the one that ends the program."""
-        self._descendants: set[int] = set()
+        self._descendants = Descendants()
         ptrace.seize(launched.pid, self.options)
 
     @property
@@ -83,7 +90,11 @@ class Tracer:
 
         Raises ChildProcessError when there is nothing left to wait for.
         """
-        tid, status = os.waitpid(-1, ptrace.WAIT_OPTIONS | (0 if block else os.WNOHANG))
+        traps = self.program.traps
+        if traps and traps.early:
+            tid, status = traps.early.pop()
+        else:
+            tid, status = os.waitpid(-1, ptrace.WAIT_OPTIONS | (0 if block else os.WNOHANG))
         if tid == 0:
             return False
         try:
@@ -93,8 +104,10 @@ class Tracer:
                 self._gone(tid, status)
             elif thread := self._known(tid):
                 self._stopped(thread, status >> 16, os.WSTOPSIG(status))
+            elif self.exit is not None:
+                descendants.kill(tid)
             else:
-                self._descendant_stopped(tid, status >> 16, os.WSTOPSIG(status))
+                self._descendants.stopped(tid, status >> 16, os.WSTOPSIG(status), traps)
         except ProcessLookupError:
             pass  # killed meanwhile: its end is reported next
         except Exception as error:  # a fault of ours must not take away what the program did
@@ -145,6 +158,8 @@ class Tracer:
         info = ptrace.signal_info(thread.tid)
         if signals.signal_code(info) == ptrace.STOPPED_AT_EXIT:
             return  # killed since it reported: it stands at its end, and reports that next
+        if number == signal.SIGTRAP and self._trapped(thread, info):
+            return
         resent = thread.resent.pop(number, None)
         if resent:
             info = resent.info
@@ -161,6 +176,10 @@ class Tracer:
         elif number in signals.CORE and self._observed(thread, number, info):
             return
         ptrace.cont(thread.tid, number)
+
+    def _trapped(self, thread: Thread, info: bytes) -> bool:
+        """See to a trap of ours; False for any other signal."""
+        return bool(self.program.traps and self.program.traps.see_to(thread.tid, info))
 
     def _our_cont(self, info: bytes) -> bool:
         ours = self.program.our_conts > 0 and signals.sender(info) == os.getpid()
@@ -266,11 +285,10 @@ class Tracer:
             self.exit = Exit(None if name else code, name, self._timed_out and name == "SIGKILL")
             self.program.gone(tid)
             self._alarm.ring()
-            for descendant in self._descendants:
-                _kill(descendant)
+            self._descendants.kill()
         else:
             self.program.gone(tid)
-            self._descendants.discard(tid)
+            self._descendants.gone(tid)
 
     def _time_is_up(self) -> None:
         self._timed_out = True
@@ -278,22 +296,4 @@ class Tracer:
             if self.observer:
                 Handover.at_timeout(self)
             self.program.measure_at_end()
-        _kill(self.program.pid)
-
-    # Descendants
-
-    def _descendant_stopped(self, tid: int, event: int, number: int) -> None:
-        if tid not in self._descendants:
-            self._descendants.add(tid)
-            ptrace.set_options(tid, _DESCENDANTS)
-        if self.exit is not None:
-            _kill(tid)
-        elif event == Event.STOP and number != signal.SIGTRAP:
-            ptrace.listen(tid)
-        else:
-            ptrace.cont(tid, 0 if event else number)
-
-
-def _kill(pid: int) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
+        descendants.kill(self.program.pid)

@@ -16,9 +16,13 @@ from pytest_cgosafe.watch.tracer import Tracer
 from pytest_cgosafe.watch.untraced import Untraced
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pytest_cgosafe.results import Exit, ThreadStack
-    from pytest_cgosafe.watch.breakpoints import SymbolLookup
+    from pytest_cgosafe.watch.images import SymbolLookup
+    from pytest_cgosafe.watch.remains import RemainsKeeper
     from pytest_cgosafe.watch.stops import Observer
+    from pytest_cgosafe.watch.traps import Probe
 
 __all__ = ["Command", "Watched", "watch"]
 
@@ -47,17 +51,20 @@ def watch(
     lookup: SymbolLookup,
     timeout: float = 60.0,
     observer: Observer | None = None,
+    probes: Sequence[Probe] = (),
+    remains: RemainsKeeper | None = None,
     output_limit: int = _OUTPUT_LIMIT,
 ) -> Watched:
     """Run a program to its end, or for `timeout` seconds; then it and everything it started is gone.
 
-    `lookup` finds symbols in ELF files; `observer` is asked about signals and breakpoints. May be called from any
-    thread, by several at a time. Raises StartError when the program can't be started, ToolchainError when the launcher
-    can't be compiled, CgosafeError anywhere but on Linux.
+    `lookup` finds symbols in ELF files; `observer` is asked about signals and breakpoints; `probes` have traps written
+    into the program's code, and see who comes by. May be called from any thread, by several at a time. Raises
+    StartError when the program can't be started, ToolchainError when the launcher can't be compiled, CgosafeError
+    anywhere but on Linux.
     """
     if sys.platform != "linux":
         raise CgosafeError(f"programs can be watched on Linux only, not on {sys.platform}")
-    run = _Run(command, lookup, observer, output_limit)
+    run = _Run(command, lookup, observer, probes, remains, output_limit)
     thread = Thread(target=run, name="cgosafe-watch", daemon=True)
     thread.start()
     try:
@@ -76,13 +83,21 @@ class _Run:
     """One run, called in the thread that is the program's parent and tracer."""
 
     def __init__(
-        self, command: Command, lookup: SymbolLookup, observer: Observer | None, output_limit: int
+        self,
+        command: Command,
+        lookup: SymbolLookup,
+        observer: Observer | None,
+        probes: Sequence[Probe],
+        remains: RemainsKeeper | None,
+        output_limit: int,
     ) -> None:
         self.clock = Clock()
         self.finished = Event()
         self._command = command
         self._lookup = lookup
         self._observer = observer
+        self._probes = probes
+        self._remains = remains
         self._stdout, self._stderr = Tail(output_limit), Tail(output_limit)
         self._alarm: Alarm | None = None
         self._tracer: Tracer | Untraced | None = None
@@ -145,7 +160,15 @@ class _Run:
         alarm = self._alarm = Alarm()
         tracer: Tracer | Untraced
         try:
-            tracer = Tracer(launched, alarm, self.clock, self._lookup, self._observer)
+            tracer = Tracer(
+                launched,
+                alarm,
+                self.clock,
+                self._lookup,
+                self._observer,
+                self._probes,
+                self._remains,
+            )
         except PermissionError:
             tracer = Untraced(launched, alarm, self.clock, why_forbidden().reason)
         launched.release()
