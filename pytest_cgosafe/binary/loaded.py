@@ -1,0 +1,109 @@
+"""The code of a process: which file's function an address belongs to, and which call would return to it."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_cgosafe.binary.codefile import Function, read_code
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_cgosafe.binary.cfi import Row
+    from pytest_cgosafe.binary.codefile import Call, CodeFile
+    from pytest_cgosafe.watch.procfs import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """An address in a file's code."""
+
+    file: CodeFile
+    bias: int
+    """What was added to addresses as linked."""
+    pc: int
+    """The address as linked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A function of the process. `function` has its addresses as linked."""
+
+    file: CodeFile
+    function: Function
+
+    @property
+    def name(self) -> str:
+        """As its language names it."""
+        return self.function.name
+
+
+class LoadedCode:
+    """The code of one process, by the files that were mapped."""
+
+    def __init__(self, files: Sequence[Mapping]) -> None:
+        self._files = sorted(files, key=lambda mapping: mapping.start)
+        self._starts = [mapping.start for mapping in self._files]
+        self._first = {m.path: m.start - m.offset for m in reversed(self._files)}
+        self._code: dict[str, tuple[CodeFile, int] | None] = {}
+        self._functions: dict[int, Loaded | None] = {}
+        self._calls: dict[int, Call | None] = {}
+
+    def spot(self, address: int) -> Spot | None:
+        """Where in a file's code `address` is; None where it is in none."""
+        at = bisect_right(self._starts, address) - 1
+        if at < 0 or address >= self._files[at].end:
+            return None
+        found = self._file(self._files[at].path)
+        if found is None or not found[0].is_code(address - found[1]):
+            return None
+        return Spot(*found, address - found[1])
+
+    def function(self, address: int) -> Loaded | None:
+        """The function that `address` is in."""
+        if address not in self._functions:
+            spot = self.spot(address)
+            function = spot and spot.file.function(spot.pc)
+            self._functions[address] = Loaded(spot.file, function) if spot and function else None
+        return self._functions[address]
+
+    def call_before(self, address: int) -> Call | None:
+        """The call that would return to `address`; None where there is none."""
+        if address not in self._calls:
+            spot = self.spot(address)
+            self._calls[address] = spot and spot.file.call_before(spot.pc)
+        return self._calls[address]
+
+    def row(self, address: int) -> Row | None:
+        """How to get from the frame of the instruction at `address` to its caller's."""
+        spot = self.spot(address)
+        return spot and spot.file.frames.row(spot.pc)
+
+    def called_before(self, address: int) -> Loaded | None:
+        """The function that the call before `address` leads to; None where only the running program knew."""
+        call, spot = self.call_before(address), self.spot(address)
+        if not call or not spot:
+            return None
+        if call.symbol:
+            return self._named(call.symbol, spot.file)
+        function = None if call.target is None else spot.file.function(call.target)
+        return Loaded(spot.file, function) if function else None
+
+    def _named(self, symbol: str, caller: CodeFile) -> Loaded:
+        """The function that a dynamic linker finds under that name, called by that name."""
+        for path in self._first:
+            found = self._file(path)
+            function = found and found[0].named(symbol)
+            if found and function:
+                return Loaded(found[0], replace(function, name=symbol))
+        return Loaded(caller, Function(symbol, 0, 0, is_resolver=True))
+
+    def _file(self, path: str) -> tuple[CodeFile, int] | None:
+        if path not in self._code:
+            code = read_code(Path(path))
+            bias = self._first[path] - code.base if code else 0
+            self._code[path] = (code, bias) if code else None
+        return self._code[path]
