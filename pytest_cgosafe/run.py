@@ -34,10 +34,12 @@ def run_watched(
     cwd: Path | None = None,
     timeout: float = 60.0,
     full: bool = False,
+    thread_stack_size: int | None = None,
 ) -> RunResult:
     """Run `binary` to its end, or for `timeout` seconds, and say all that was seen of it.
 
-    With `full`, the frames of a crash carry their locals. Raises StartError when the program can't be started.
+    With `full`, the frames of a crash carry their locals. `thread_stack_size` is the RLIMIT_STACK, in bytes, that it
+    starts with. Raises StartError when the program can't be started.
     """
 
     def take(stop: Stop) -> Picture:
@@ -55,7 +57,9 @@ def run_watched(
         )
 
     camera = Camera(read_elf(binary.path), take)
-    command = Command((str(binary.path), *args), env=env, cwd=cwd, stdin=stdin)
+    command = Command(
+        (str(binary.path), *args), env=env, cwd=cwd, stdin=stdin, stack_limit=thread_stack_size
+    )
     watched = watch(command, timeout=timeout, lookup=read_elf, observer=camera)
     crash = assemble_crash(watched.exit, watched.stderr, camera)
     report = parse_go_traceback(watched.stderr) if crash else None

@@ -21,6 +21,7 @@ from pytest_cgosafe.errors import (
 from pytest_cgosafe.outcome import describe_end, render_result
 from pytest_cgosafe.results import Binary, BuildMode, Profile
 from pytest_cgosafe.run import run_watched
+from pytest_cgosafe.sizes import parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -94,15 +95,19 @@ class Session:
         timeout: float = DEFAULT_TIMEOUT,
         check: bool = True,
         profile: Profile | str | None = None,
+        thread_stack_size: str | int | None = None,
     ) -> RunResult:
         """Run a program under watch until it ends, at most `timeout` seconds.
 
         A package is built first, in `profile`. `env` is added to the environment; a value of None takes a variable out.
+        `thread_stack_size` (``"256KiB"``) is the program's RLIMIT_STACK, as ``ulimit -s`` sets it: the limit of its
+        main thread, and of the threads that it makes without saying a size, as Go does.
         With `check`, a crash raises CrashError, whose text is the report, and a timeout RunTimeoutError; an exit status
         is the caller's to judge.
         """
         __tracebackhide__ = True
-        result = self._run(package_or_binary, args, stdin, env, cwd, timeout, profile)
+        binary = self._binary(package_or_binary, profile)
+        result = self._run(binary, args, stdin, env, cwd, timeout, thread_stack_size)
         self.runs.append(result)
         if check:
             self._check(result)
@@ -119,6 +124,7 @@ class Session:
         check: bool = True,
         profile: Profile | str | None = None,
         tags: Sequence[str] = (),
+        thread_stack_size: str | int | None = None,
     ) -> RunResult:
         """Run a package's own Go tests under watch, those that the pattern `run` selects or all, in its directory.
 
@@ -128,7 +134,9 @@ class Session:
         binary = self.build(package, profile=profile, tags=tags, test=True)
         selected = [f"-test.run={run}"] if run is not None else []
         arguments = ("-test.paniconexit0", *selected, *args)
-        result = self._run(binary, arguments, b"", env, binary.directory, timeout, profile)
+        result = self._run(
+            binary, arguments, b"", env, binary.directory, timeout, thread_stack_size
+        )
         self.runs.append(result)
         if check:
             self._check(result)
@@ -162,6 +170,7 @@ class Session:
         cwd: str | Path | None = None,
         timeout: float = DEFAULT_TIMEOUT,
         profile: Profile | str | None = None,
+        thread_stack_size: str | int | None = None,
     ) -> Crash:
         """Run a program that has to crash, and give its crash. The run is not held against the marker.
 
@@ -169,7 +178,8 @@ class Session:
         Raises ExpectationError when the program did not crash, or not so.
         """
         __tracebackhide__ = True
-        result = self._run(package_or_binary, args, stdin, env, cwd, timeout, profile)
+        binary = self._binary(package_or_binary, profile)
+        result = self._run(binary, args, stdin, env, cwd, timeout, thread_stack_size)
         if result.crash is None:
             raise ExpectationError(f"expected a crash, but {describe_end(result)}", result=result)
         crash, functions = result.crash, [frame.function for frame in result.crash.backtrace.frames]
@@ -200,15 +210,14 @@ class Session:
 
     def _run(
         self,
-        what: str | Path | Binary,
+        binary: Binary,
         args: Sequence[str | PathLike[str]],
         stdin: str | bytes,
         env: Mapping[str, str | None] | None,
         cwd: str | Path | None,
         timeout: float,
-        profile: Profile | str | None,
+        thread_stack_size: str | int | None,
     ) -> RunResult:
-        binary = what if isinstance(what, Binary) else self._binary(what, profile)
         changed = {**os.environ, **(env or {})}
         return run_watched(
             binary,
@@ -218,9 +227,12 @@ class Session:
             cwd=Path(cwd or Path.cwd()),
             timeout=timeout,
             full=self._backtrace == "full",
+            thread_stack_size=_size("thread_stack_size", thread_stack_size),
         )
 
-    def _binary(self, what: str | Path, profile: Profile | str | None) -> Binary:
+    def _binary(self, what: str | Path | Binary, profile: Profile | str | None) -> Binary:
+        if isinstance(what, Binary):
+            return what
         path = Path(what)
         if path.is_file() and path.suffix != ".go":
             return Binary(
@@ -251,6 +263,13 @@ class SessionBuilder(Session):
     """Builds Go packages for fixtures of a wider scope than a test; can be called for short."""
 
     __call__ = Session.build
+
+
+def _size(name: str, value: str | int | None) -> int | None:
+    try:
+        return None if value is None else parse_size(value)
+    except ValueError as error:
+        raise CgosafeError(f"{name}: {error}") from None
 
 
 def _chosen(choices: type[_Choice], value: str) -> _Choice:

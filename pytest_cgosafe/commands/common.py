@@ -16,6 +16,7 @@ from pytest_cgosafe.options import Limits
 from pytest_cgosafe.report.json import to_json
 from pytest_cgosafe.report.terminal import printable, render_breaches, render_run
 from pytest_cgosafe.session import Session
+from pytest_cgosafe.sizes import parse_size
 from pytest_cgosafe.toolchain import find_toolchain
 
 if TYPE_CHECKING:
@@ -49,6 +50,14 @@ def seconds(text: str) -> float:
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is not a number of seconds above 0")
     return value
+
+
+def size(text: str) -> int:
+    """An option's value as bytes. Raises ArgumentTypeError, a usage error, for what is none."""
+    try:
+        return parse_size(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def in_session(options: argparse.Namespace, work: Callable[[Session], object]) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_cgosafe.commands.common import add_report_options, in_session, seconds
+from pytest_cgosafe.commands.common import add_report_options, in_session, seconds, size
 from pytest_cgosafe.results import Profile
 from pytest_cgosafe.session import DEFAULT_TIMEOUT
 
@@ -49,6 +49,12 @@ def _running(commands: Commands, name: str, summary: str) -> argparse.ArgumentPa
         metavar="S",
         help=f"seconds (default: {DEFAULT_TIMEOUT:g})",
     )
+    parser.add_argument(
+        "--thread-stack-size",
+        type=size,
+        metavar="SIZE",
+        help="run with this limit for thread stacks, as `ulimit -s` sets it: 256KiB",
+    )
     add_report_options(parser)
     return parser
 
@@ -57,7 +63,11 @@ def _run(options: argparse.Namespace) -> int:
     return in_session(
         options,
         lambda session: session.run(
-            options.target, *options.args, timeout=options.timeout, check=False
+            options.target,
+            *options.args,
+            timeout=options.timeout,
+            check=False,
+            thread_stack_size=options.thread_stack_size,
         ),
     )
 
@@ -70,6 +80,12 @@ def _test(options: argparse.Namespace) -> int:
             else [options.target]
         )
         for directory in directories:
-            session.go_test(directory, args=options.args, timeout=options.timeout, check=False)
+            session.go_test(
+                directory,
+                args=options.args,
+                timeout=options.timeout,
+                check=False,
+                thread_stack_size=options.thread_stack_size,
+            )
 
     return in_session(options, test_all)
