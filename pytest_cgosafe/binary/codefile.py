@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 
-from pytest_cgosafe.binary.cfi import CallFrames, table
+from pytest_cgosafe.binary.callframes import CallFrames, table
 from pytest_cgosafe.binary.demangle import plain_name
 
 if TYPE_CHECKING:
@@ -142,6 +142,13 @@ class CodeFile:
         """The function with that symbol."""
         start = self._by_name.get(name.encode())
         return None if start is None else self.function(start)
+
+    def symbols_ending(self, end: str) -> tuple[str, ...]:
+        """The symbols of functions or variables with that end, without it."""
+        names = self._sections.get(".strtab")
+        pattern = re.compile(rb"\0([^\0]+)" + re.escape(end.encode()) + rb"\0")
+        found = pattern.findall(names.data) if names else []
+        return tuple(name.decode("utf-8", "replace") for name in found)
 
     def call_before(self, pc: int) -> Call | None:
         """The call that would return to `pc`, or None: there is none."""

@@ -12,7 +12,7 @@ from pytest_cgosafe.binary.codefile import Function, read_code
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_cgosafe.binary.cfi import Row
+    from pytest_cgosafe.binary.callframes import Row
     from pytest_cgosafe.binary.codefile import Call, CodeFile
     from pytest_cgosafe.watch.procfs import Mapping
 
@@ -81,6 +81,11 @@ class LoadedCode:
         """How to get from the frame of the instruction at `address` to its caller's."""
         spot = self.spot(address)
         return spot and spot.file.frames.row(spot.pc)
+
+    def returns_from_signal(self, address: int) -> bool:
+        """Whether `address` is where signal handlers return to."""
+        row = self.row(address)
+        return row is not None and row.is_signal
 
     def called_before(self, address: int) -> Loaded | None:
         """The function that the call before `address` leads to; None where only the running program knew."""

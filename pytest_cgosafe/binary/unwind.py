@@ -13,19 +13,25 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_cgosafe.binary.cfi import Place, Row
+    from pytest_cgosafe.binary.callframes import Place, Row
     from pytest_cgosafe.binary.loaded import Loaded, LoadedCode
     from pytest_cgosafe.watch.remains import Copy
 
-_FRAME_POINTER, _STACK_POINTER, _RETURN_ADDRESS = 6, 7, 16  # rbp, rsp, rip: System V ABI, AMD64, figure 3.36
+_FRAME_POINTER, _STACK_POINTER, _RETURN_ADDRESS = (
+    6,
+    7,
+    16,
+)  # rbp, rsp, rip: System V ABI, AMD64, figure 3.36
 _WORD: Final = 8
 _SEARCHED = 1 << 20
 """Bytes: the largest frame that is looked through for its end where nothing tells its size."""
-_LONGEST: Final = 1_000_000
+_SIGNAL: Final = "<signal handler called>"  # as gdb has it
 _SWITCHES: Final = frozenset(
     ("runtime.asmcgocall", "runtime.systemstack", "runtime.mcall", "runtime.goexit")
 )
 """Where Go's runtime left another stack, or began one (runtime/asm_amd64.s)."""
+_LANDING_PAD: Final = "runtime.asmcgocall_landingpad"
+"""From Go 1.25 on, `asmcgocall` calls C through it."""
 
 
 class Link(Enum):
@@ -58,12 +64,13 @@ class End(Enum):
 class Frame:
     """Frames of one function in a row, all of the same size."""
 
-    name: str
+    name: str | None
+    """None for an innermost one that was called through a pointer."""
     low: int
     """The lowest address of the innermost one."""
     size: int
+    """Bytes that each takes; that it used, for the innermost of all."""
     count: int = 1
-    function: Loaded | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,24 +80,27 @@ class Trail:
     frames: tuple[Frame, ...]
     end: End
     sp: int
-    """The stack pointer of the last function, where it made the call that was followed: its own frame is not in
-    `frames` unless the walk ended OUTERMOST."""
+    """The stack pointer of the last function, where it stands in its call."""
     last: Loaded | None
-    """The function that the walk could not get beyond."""
-    links: int
-    """The number of steps that were proved."""
-    innermost_known: bool
-    """The first frame's function is known: it was not called through a pointer."""
+    """The function that no caller was found of; not in `frames`."""
+    proved: int
+    """How many of the steps were proved."""
 
 
 @dataclass(slots=True)
 class _At:
-    """A place on the way: where a function stands in a call that it made."""
+    """A place on the way: where a function stands in a call that it made, or was interrupted."""
 
     pc: int
     sp: int
     fp: int | None
     """The frame pointer register; None where it is not known."""
+    interrupted: bool = False
+
+    @property
+    def within(self) -> int:
+        """An address in the instruction that it stands at: a call may be a function's last."""
+        return self.pc if self.interrupted else self.pc - 1
 
 
 class Walker:
@@ -104,7 +114,8 @@ class Walker:
     def starts(self, within: int) -> Iterator[int]:
         """The places in the lowest `within` bytes of the stack where a return address stands."""
         for at in range(min(within // _WORD, len(self._words))):
-            if self._code.call_before(self._words[at]):
+            pc = self._words[at]
+            if self._code.call_before(pc) or self._code.returns_from_signal(pc):
                 yield self._stack.start + at * _WORD
 
     def walk(self, slot: int) -> Trail:
@@ -112,54 +123,67 @@ class Walker:
         pc = self._word(slot)
         assert pc is not None  # the caller found it there
         callee = self._code.called_before(pc)
-        first = Frame(
-            callee.name if callee else "",
-            self._stack.start,
-            slot + _WORD - self._stack.start,
-            function=callee,
-        )
-        frames, proved = [first], 0
+        size = slot + _WORD - self._stack.start
+        frames = [Frame(callee.name if callee else None, self._stack.start, size)]
         # A function that keeps a frame pointer pushes its caller's first, next to the return address.
         now = _At(pc, slot + _WORD, self._above(slot - _WORD))
-        end = End.LOST
-        while len(frames) < _LONGEST:
-            function = self._code.function(now.pc - 1)
-            row = self._code.row(now.pc - 1)
-            if function is None:
+        proved = 0
+        while True:
+            function, row = self._code.function(now.within), self._code.row(now.within)
+            found, end = self._step(function, row, now)
+            if found is None or function is None:
                 break
-            if function.name in _SWITCHES:
-                end = End.SWITCH
-                break
-            if row and row.saved.get(_RETURN_ADDRESS, 0) is None:
-                frames.append(Frame(function.name, now.sp, 0, function=function))
-                end = End.OUTERMOST
-                break
-            found, certain = self._caller(function, row, now)
-            if found is None:
-                end = self._why(certain)
-                break
-            frames.append(Frame(function.name, now.sp, found.sp - now.sp, function=function))
-            proved += certain is None or self.link(found.pc, function) is Link.PROVED
-            levels = self._more(frames, now, found, row)
-            if levels:
-                size = frames[-1].size
-                frames.append(
-                    Frame(function.name, found.sp, size, levels, function=function)
-                )
-                proved += levels
-                found = self._advance(found, levels, size, row)
-            now = found
-        return Trail(
-            tuple(frames), end, now.sp, self._code.function(now.pc - 1), proved, callee is not None
-        )
+            size = found.sp - now.sp
+            name = _SIGNAL if row and row.is_signal else function.name
+            levels = 1 + self._further(now, found, row)
+            frames.append(Frame(name, now.sp, size, levels))
+            proved += levels * (self.link(found.pc, function) is Link.PROVED)
+            now = self._advance(found, (levels - 1) * size, row)
+        return Trail(tuple(frames), end, now.sp, function, proved)
+
+    def _step(self, function: Loaded | None, row: Row | None, now: _At) -> tuple[_At | None, End]:
+        """The caller of `function`, which stands at `now`; or why there is none to be had."""
+        if function is None:
+            return None, End.LOST
+        if function.name in _SWITCHES:
+            return None, End.SWITCH
+        if row and row.saved.get(_RETURN_ADDRESS, 0) is None:
+            return None, End.OUTERMOST
+        slot = self._return_slot(row, now)
+        if row and row.is_signal:
+            return self._interrupted(row, now, slot)
+        pc = None if slot is None else self._word(slot)
+        if slot is not None and pc is not None and self.link(pc, function) is not Link.WRONG:
+            return self._returned(slot, pc, row, now), End.LOST
+        if slot is not None and row and row.cfa and row.cfa.register == _STACK_POINTER:
+            return None, End.OVERWRITTEN if slot < self._end else End.BEYOND
+        # The frame pointer may have been lost on the way: the nearest call of this function is the one.
+        for at in range(now.sp, min(now.sp + _SEARCHED, self._end), _WORD):
+            pc = self._word(at)
+            if pc is not None and self.link(pc, function) is Link.PROVED:
+                return self._returned(at, pc, row, now), End.LOST
+        return None, End.LOST if slot is None or slot < self._end else End.BEYOND
+
+    def _returned(self, slot: int, pc: int, row: Row | None, now: _At) -> _At:
+        cfa = slot + _WORD
+        return _At(pc, cfa, self._frame_pointer(row, now, cfa))
+
+    def _interrupted(self, row: Row, now: _At, slot: int | None) -> tuple[_At | None, End]:
+        """What ran when the signal came, by what the kernel saved of it."""
+        cfa = self._place(row.cfa, now, None) if row.cfa else None
+        pc = None if slot is None else self._word(slot)
+        if cfa is None or pc is None or not now.sp < cfa < self._end:
+            return None, End.LOST
+        return _At(pc, cfa, self._frame_pointer(row, now, cfa), interrupted=True), End.LOST
 
     def link(self, pc: int, callee: Loaded) -> Link:
         """What ties the return address `pc` to `callee`."""
         call = self._code.call_before(pc)
         if call is None:
-            return Link.WRONG
+            signal = self._code.returns_from_signal(pc)
+            return Link.POSSIBLE if signal else Link.WRONG
         called = self._code.called_before(pc)
-        if called is None:
+        if called is None or called.name == _LANDING_PAD:
             return Link.POSSIBLE
         if _same(called, callee):
             return Link.PROVED
@@ -170,25 +194,6 @@ class Walker:
         ):
             return Link.PROVED
         return Link.WRONG
-
-    def _caller(self, function: Loaded, row: Row | None, now: _At) -> tuple[_At | None, int | None]:
-        """Where `function`, which stands at `now`, returns to; else the address where that should have stood.
-
-        By call frame information; where that counts from a register that is not known, by the nearest return
-        address whose call leads to the function.
-        """
-        slot = self._return_slot(row, now)
-        if slot is not None:
-            pc = self._word(slot)
-            if pc is not None and self.link(pc, function) is not Link.WRONG:
-                return _At(pc, slot + _WORD, self._frame_pointer(row, now, slot + _WORD)), slot
-            if row and row.cfa and row.cfa.register == _STACK_POINTER:
-                return None, slot
-        for at in range(now.sp, min(now.sp + _SEARCHED, self._end), _WORD):
-            pc = self._word(at)
-            if pc is not None and self.link(pc, function) is Link.PROVED:
-                return _At(pc, at + _WORD, self._frame_pointer(row, now, at + _WORD)), None
-        return None, slot
 
     def _return_slot(self, row: Row | None, now: _At) -> int | None:
         if row is None or row.cfa is None:
@@ -218,40 +223,34 @@ class Walker:
         base = registers.get(place.register)
         return None if base is None else base + place.offset
 
-    def _why(self, slot: int | None) -> End:
-        if slot is None:
-            return End.LOST
-        return End.OVERWRITTEN if slot < self._end else End.BEYOND
-
-    def _more(self, frames: list[Frame], now: _At, found: _At, row: Row | None) -> int:
-        """How many more frames like the last one follow: a recursion is counted, not walked."""
-        size = frames[-1].size
-        if found.pc != now.pc or size % _WORD or len(frames) < 2:
+    def _further(self, now: _At, found: _At, row: Row | None) -> int:
+        """How many frames follow that are like the one from `now` to `found`: a recursion is counted, not walked."""
+        size = found.sp - now.sp
+        if found.pc != now.pc or size % _WORD or row is None or row.cfa is None:
             return 0
-        fixed = row and row.cfa and row.cfa.register == _STACK_POINTER
-        if not fixed and (found.fp is None or now.fp is None or found.fp - now.fp != size):
+        returns = self._index(found.sp - _WORD)[:: size // _WORD]
+        same = next((n for n, pc in enumerate(returns) if pc != found.pc), len(returns))
+        if row.cfa.register == _STACK_POINTER:
+            return same - 1
+        saved = row.saved.get(_FRAME_POINTER)
+        if saved is None or found.fp is None or now.fp is None or found.fp - now.fp != size:
             return 0
-        first = (found.sp - self._stack.start) // _WORD - 1
-        stride = size // _WORD
-        saved = row and row.saved.get(_FRAME_POINTER)
-        links = first + 1 + saved.offset // _WORD if saved and not fixed else None
-        expected = found.fp or 0
-        count = 0
-        for at in range(first + stride, len(self._words), stride):
-            if self._words[at] != found.pc:
-                break
-            if links is not None:
-                expected += size
-                if self._words[links + (count + 1) * stride] != expected:
-                    break
-            count += 1
-        return count
+        links = self._index(found.sp + saved.offset)[:: size // _WORD]
+        linked = next((n for n, fp in enumerate(links) if fp != found.fp + n * size), len(links))
+        return max(0, min(same, linked) - 1)
 
-    def _advance(self, found: _At, levels: int, size: int, row: Row | None) -> _At:
-        sp = found.sp + levels * size
-        place = row.saved.get(_FRAME_POINTER) if row else None
-        fp = self._above(sp + place.offset) if place and place.register is None else found.fp
+    def _advance(self, found: _At, by: int, row: Row | None) -> _At:
+        """Where a recursion leads to that goes on for so many bytes."""
+        if not by:
+            return found
+        saved = row.saved.get(_FRAME_POINTER) if row else None
+        sp = found.sp + by
+        fp = found.fp if saved is None else self._above(sp + saved.offset)
         return _At(found.pc, sp, fp)
+
+    def _index(self, address: int) -> memoryview[int]:
+        """The words from `address` upward."""
+        return self._words[max(0, (address - self._stack.start) // _WORD) :]
 
     @property
     def _end(self) -> int:
