@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import mmap
 import re
 import struct
 from dataclasses import dataclass
@@ -108,16 +109,27 @@ _SECTION_LINE = re.compile(r"\s*\[\d+\]\s+0x([0-9a-f]+)->0x([0-9a-f]+) at \S+ (\
 def live_mappings(pid: int) -> Mappings:
     """The mappings of a living process, from ``/proc/PID/maps`` (proc(5))."""
     lines = Path(f"/proc/{pid}/maps").read_text(encoding="utf-8", errors="replace").splitlines()
+    limit = _stack_limit(pid)
     found = (_PROC_LINE.match(line) for line in lines)
-    return Mappings(
-        [
-            Mapping(
-                int(m[1], 16), int(m[2], 16), m[3][0] == "r", m[3][1] == "w", m[3][2] == "x", m[4]
-            )
-            for m in found
-            if m
-        ]
-    )
+    return Mappings([_mapping(m, limit) for m in found if m])
+
+
+def _mapping(line: re.Match[str], stack_limit: int) -> Mapping:
+    start, end, rights, name = int(line[1], 16), int(line[2], 16), line[3], line[4]
+    if name == "[stack]":
+        # A debugger's reading below it makes it grow, by the debugger's limit (expand_stack in the kernel's mm/).
+        start = max(start, end - stack_limit // mmap.PAGESIZE * mmap.PAGESIZE)
+    return Mapping(start, end, rights[0] == "r", rights[1] == "w", rights[2] == "x", name)
+
+
+def _stack_limit(pid: int) -> int:
+    """Bytes of the soft RLIMIT_STACK; as good as endless where it is unlimited or can't be read."""
+    try:
+        text = Path(f"/proc/{pid}/limits").read_text(encoding="ascii")
+    except OSError:
+        text = ""
+    match = re.search(r"^Max stack size +(\d+)", text, re.MULTILINE)
+    return int(match[1]) if match else 1 << 63
 
 
 def core_mappings() -> Mappings:
