@@ -1,0 +1,49 @@
+package inventory
+
+import (
+	"go/token"
+	"go/types"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+// cgoName matches the identifiers that cgo makes of C names in types.
+var cgoName = regexp.MustCompile(`\b_Ctype_(\w+)`)
+
+// isGotypes tells whether pos lies in the file of cgo's own declarations (cmd/cgo/out.go, Go 1.21 to 1.27).
+func isGotypes(fset *token.FileSet, pos token.Pos) bool {
+	return filepath.Base(fset.PositionFor(pos, false).Filename) == "_cgo_gotypes.go"
+}
+
+// cFunction is the C name of a function that cgo declared, and "" for any other.
+func cFunction(fset *token.FileSet, object types.Object) string {
+	if object == nil || !isGotypes(fset, object.Pos()) {
+		return ""
+	}
+	for _, prefix := range []string{"_Cfunc_", "_C2func_"} {
+		if name, ok := strings.CutPrefix(object.Name(), prefix); ok {
+			if name == "_CMalloc" {
+				return "malloc"
+			}
+			return name
+		}
+	}
+	return ""
+}
+
+// typeName writes a type as the program's own source has it: C.int, not main._Ctype_int.
+func typeName(t types.Type, pkg *types.Package) string {
+	if t == nil {
+		return ""
+	}
+	name := types.TypeString(types.Default(t), func(other *types.Package) string {
+		if other == pkg {
+			return ""
+		}
+		return other.Name()
+	})
+	return cgoName.ReplaceAllStringFunc(name, func(match string) string {
+		return "C." + strings.TrimPrefix(match, "_Ctype_")
+	})
+}
