@@ -22,6 +22,9 @@ _OPERANDS: Final = {
     0x05: "uu", 0x06: "u", 0x07: "u", 0x08: "u", 0x09: "uu", 0x0C: "uu", 0x0D: "u", 0x0E: "u", 0x0F: "b", 0x10: "ub",
     0x11: "us", 0x12: "us", 0x13: "s", 0x14: "uu", 0x15: "us", 0x16: "ub", 0x2E: "u", 0x2F: "uu",
 }  # fmt: skip
+_CFA_OPCODES: Final = frozenset((0x0C, 0x0D, 0x0E, 0x0F, 0x12, 0x13))  # DW_CFA_def_cfa and its kin
+_OFFSETS: Final = frozenset((0x05, 0x11))  # DW_CFA_offset_extended, _sf
+_LOST: Final = frozenset((0x07, 0x09, 0x14, 0x15, 0x16))  # undefined, in a register, or a value
 _BREG0, _DEREF = 0x70, 0x06
 
 
@@ -284,29 +287,33 @@ class _Program:
         state, data = self._state, self._common.data
         numbers = [value for value in operands if isinstance(value, int)]
         block = next((value for value in operands if isinstance(value, bytes)), b"")
+        if opcode in _CFA_OPCODES:
+            state.cfa = self._new_cfa(opcode, numbers, block)
+        elif opcode in _OFFSETS:
+            state.saved[numbers[0]] = Place(None, numbers[1] * data)
+        elif opcode in _LOST:
+            state.saved[numbers[0]] = None
+        elif opcode == 0x10:
+            state.saved[numbers[0]] = _expression(block)
+        elif opcode == 0x06:
+            self._restore(numbers[0])
+        elif opcode == 0x08:
+            state.saved.pop(numbers[0], None)
+
+    def _new_cfa(self, opcode: int, numbers: list[int], block: bytes) -> Place | None:
+        cfa, data = self._state.cfa, self._common.data
         match opcode:
             case 0x0C:
-                state.cfa = Place(numbers[0], numbers[1])
+                return Place(numbers[0], numbers[1])
             case 0x12:
-                state.cfa = Place(numbers[0], numbers[1] * data)
+                return Place(numbers[0], numbers[1] * data)
             case 0x0D:
-                state.cfa = state.cfa and replace(state.cfa, register=numbers[0])
+                return cfa and replace(cfa, register=numbers[0])
             case 0x0E:
-                state.cfa = state.cfa and replace(state.cfa, offset=numbers[0])
+                return cfa and replace(cfa, offset=numbers[0])
             case 0x13:
-                state.cfa = state.cfa and replace(state.cfa, offset=numbers[0] * data)
-            case 0x0F:
-                state.cfa = _expression(block)
-            case 0x05 | 0x11:
-                state.saved[numbers[0]] = Place(None, numbers[1] * data)
-            case 0x10:
-                state.saved[numbers[0]] = _expression(block)
-            case 0x06:
-                self._restore(numbers[0])
-            case 0x08:
-                state.saved.pop(numbers[0], None)
-            case 0x07 | 0x09 | 0x14 | 0x15 | 0x16:
-                state.saved[numbers[0]] = None
+                return cfa and replace(cfa, offset=numbers[0] * data)
+        return _expression(block)
 
 
 def _expression(block: bytes) -> Place | None:

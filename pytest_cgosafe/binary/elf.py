@@ -61,6 +61,8 @@ class Elf:
     path: Path
     entry: int
     """The entry point as linked; with the auxiliary vector's AT_ENTRY it gives the load bias."""
+    base: int
+    """The address as linked of the file's first byte; where that is mapped gives the load bias too."""
     has_dwarf: bool
     is_go: bool
     _tables: tuple[_Table, ...]
@@ -98,9 +100,11 @@ def _read_elf(path: Path, _mtime_ns: int, _size: int) -> Elf | None:
             for entries, names in pairs
             if entries in sections and names in sections
         )
+        loads = (part for part in elf.iter_segments() if part["p_type"] == "PT_LOAD")
         return Elf(
             path=path,
             entry=elf["e_entry"],
+            base=next((part["p_vaddr"] - part["p_offset"] for part in loads), 0),
             has_dwarf=any(name in sections for name in (".debug_info", ".zdebug_info")),
             is_go=any(
                 name in sections for name in (".go.buildinfo", ".gopclntab", ".note.go.buildid")

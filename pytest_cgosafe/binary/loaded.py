@@ -74,13 +74,13 @@ class LoadedCode:
         """The call that would return to `address`; None where there is none."""
         if address not in self._calls:
             spot = self.spot(address)
-            self._calls[address] = spot and spot.file.call_before(spot.pc)
+            self._calls[address] = spot.file.call_before(spot.pc) if spot else None
         return self._calls[address]
 
     def row(self, address: int) -> Row | None:
         """How to get from the frame of the instruction at `address` to its caller's."""
         spot = self.spot(address)
-        return spot and spot.file.frames.row(spot.pc)
+        return spot.file.frames.row(spot.pc) if spot else None
 
     def returns_from_signal(self, address: int) -> bool:
         """Whether `address` is where signal handlers return to."""

@@ -83,6 +83,8 @@ class Trail:
     """The stack pointer of the last function, where it stands in its call."""
     last: Loaded | None
     """The function that no caller was found of; not in `frames`."""
+    pc: int
+    """Where it stands."""
     proved: int
     """How many of the steps were proved."""
 
@@ -110,6 +112,11 @@ class Walker:
         self._stack = stack
         self._words = memoryview(stack.data)[: len(stack.data) // _WORD * _WORD].cast("Q")
         self._code = code
+
+    @property
+    def start(self) -> int:
+        """The stack's lowest address."""
+        return self._stack.start
 
     def starts(self, within: int) -> Iterator[int]:
         """The places in the lowest `within` bytes of the stack where a return address stands."""
@@ -139,7 +146,7 @@ class Walker:
             frames.append(Frame(name, now.sp, size, levels))
             proved += levels * (self.link(found.pc, function) is Link.PROVED)
             now = self._advance(found, (levels - 1) * size, row)
-        return Trail(tuple(frames), end, now.sp, function, proved)
+        return Trail(tuple(frames), end, now.sp, function, now.pc, proved)
 
     def _step(self, function: Loaded | None, row: Row | None, now: _At) -> tuple[_At | None, End]:
         """The caller of `function`, which stands at `now`; or why there is none to be had."""
@@ -147,34 +154,43 @@ class Walker:
             return None, End.LOST
         if function.name in _SWITCHES:
             return None, End.SWITCH
+        slot = self._return_slot(row, now)
         if row and row.saved.get(_RETURN_ADDRESS, 0) is None:
             return None, End.OUTERMOST
-        slot = self._return_slot(row, now)
         if row and row.is_signal:
-            return self._interrupted(row, now, slot)
-        pc = None if slot is None else self._word(slot)
-        if slot is not None and pc is not None and self.link(pc, function) is not Link.WRONG:
-            return self._returned(slot, pc, row, now), End.LOST
+            return self._interrupted(row, now, slot), End.LOST
+        if slot is None or self._link_at(slot, function) is Link.WRONG:
+            return self._nearest(function, row, now, slot)
+        return self._returned(slot, row, now), End.LOST
+
+    def _nearest(
+        self, function: Loaded, row: Row | None, now: _At, slot: int | None
+    ) -> tuple[_At | None, End]:
+        """The caller where it is not at `slot`, where it should be; or not known where that is.
+
+        The frame pointer may have been lost on the way: then the nearest call of `function` is the one.
+        """
         if slot is not None and row and row.cfa and row.cfa.register == _STACK_POINTER:
             return None, End.OVERWRITTEN if slot < self._end else End.BEYOND
-        # The frame pointer may have been lost on the way: the nearest call of this function is the one.
-        for at in range(now.sp, min(now.sp + _SEARCHED, self._end), _WORD):
-            pc = self._word(at)
-            if pc is not None and self.link(pc, function) is Link.PROVED:
-                return self._returned(at, pc, row, now), End.LOST
-        return None, End.LOST if slot is None or slot < self._end else End.BEYOND
+        places = range(now.sp, min(now.sp + _SEARCHED, self._end), _WORD)
+        nearest = next((at for at in places if self._link_at(at, function) is Link.PROVED), None)
+        return None if nearest is None else self._returned(nearest, row, now), End.LOST
 
-    def _returned(self, slot: int, pc: int, row: Row | None, now: _At) -> _At:
+    def _link_at(self, slot: int, callee: Loaded) -> Link:
+        pc = self._word(slot)
+        return Link.WRONG if pc is None else self.link(pc, callee)
+
+    def _returned(self, slot: int, row: Row | None, now: _At) -> _At:
         cfa = slot + _WORD
-        return _At(pc, cfa, self._frame_pointer(row, now, cfa))
+        return _At(self._word(slot) or 0, cfa, self._frame_pointer(row, now, cfa))
 
-    def _interrupted(self, row: Row, now: _At, slot: int | None) -> tuple[_At | None, End]:
+    def _interrupted(self, row: Row, now: _At, slot: int | None) -> _At | None:
         """What ran when the signal came, by what the kernel saved of it."""
         cfa = self._place(row.cfa, now, None) if row.cfa else None
         pc = None if slot is None else self._word(slot)
         if cfa is None or pc is None or not now.sp < cfa < self._end:
-            return None, End.LOST
-        return _At(pc, cfa, self._frame_pointer(row, now, cfa), interrupted=True), End.LOST
+            return None
+        return _At(pc, cfa, self._frame_pointer(row, now, cfa), interrupted=True)
 
     def link(self, pc: int, callee: Loaded) -> Link:
         """What ties the return address `pc` to `callee`."""
@@ -211,7 +227,7 @@ class Walker:
         if _FRAME_POINTER not in row.saved:
             return now.fp
         place = row.saved[_FRAME_POINTER]
-        at = place and self._address(place, now, cfa)
+        at = None if place is None else self._address(place, now, cfa)
         return None if at is None else self._above(at)
 
     def _place(self, place: Place, now: _At, cfa: int | None) -> int | None:

@@ -82,6 +82,15 @@ def is_runtime(frame: Frame) -> bool:
     )
 
 
+def is_glue_name(function: str) -> bool:
+    """Whether a function of that name is the runtime's or cgo's, where nothing is known but the name."""
+    return (
+        ("." in function and _RUNTIME.fullmatch(package_of(function)) is not None)
+        or _C_GLUE.fullmatch(function) is not None
+        or _GO_GLUE.fullmatch(function) is not None
+    )
+
+
 def glue(frames: Sequence[Frame]) -> Iterator[bool]:
     """For each frame, innermost first, whether it is the runtime's or cgo's and not code that anybody wrote by hand."""
     for at, frame in enumerate(frames):

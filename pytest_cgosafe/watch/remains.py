@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pytest_cgosafe.watch.procfs import Mapping, Memory
     from pytest_cgosafe.watch.stacks import StackRange
 
-    Beyond = Callable[[Memory, "Copy"], tuple["Link", ...]]
+    Beyond = Callable[[Memory, "Copy", tuple[Mapping, ...]], tuple["Link", ...]]
 
 _MOST = 3
 """Threads that are kept of those that went deepest, and of those that came closest to their limit."""
@@ -66,7 +66,7 @@ class RemainsKeeper:
     """Keeps the remains of the threads that matter. One program's; asked when that is gone."""
 
     def __init__(self, beyond: Beyond | None = None) -> None:
-        """`beyond` is asked which further memory belongs to a stack that was copied."""
+        """`beyond` is asked which further memory belongs to a stack that was copied, with the files that are mapped."""
         self._beyond = beyond
         self._kept: dict[int, Remains] = {}
         self._shares: dict[int, float] = {}
@@ -85,7 +85,7 @@ class RemainsKeeper:
         start = lowest & ~7
         copy = Copy(start, memory.read(start, min(stack.high - start, _LARGEST)))
         files = tuple(m for m in memory.mappings() if m.path.startswith("/"))
-        links = self._beyond(memory, copy) if self._beyond else ()
+        links = self._beyond(memory, copy, files) if self._beyond else ()
         self._kept[tid] = Remains(tid, stack.high, peak, copy, files, links)
         self._shares[tid] = share
         for other, remains in tuple(self._kept.items()):

@@ -1,0 +1,111 @@
+"""Who can have called a C function, by the code alone: for frames that later calls overwrote."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Container
+
+    from pytest_cgosafe.binary.codefile import CodeFile, Function
+
+_STUB: Final = re.compile(r"_cgo_[0-9a-f]{12}_C2?func_(?P<name>\w+)")
+_CLOSURE: Final = re.compile(r"(\.func\d+(\.\d+)*|\.gowrap\d+|-range\d+)+$")
+_FRAME_POINTER = 6  # rbp
+_PROLOGUE: Final = re.compile(
+    rb"(?:\xf3\x0f\x1e\xfa)?\x55\x48\x89\xe5"  # [endbr64]; push %rbp; mov %rsp,%rbp
+    rb"(?P<pushes>(?:\x41[\x54-\x57]|[\x50-\x57])*)"
+    rb"(?:\x48\x83\xec(?P<byte>.)|\x48\x81\xec(?P<word>.{4})|\x48\x83\xc4(?P<added>.))?",  # sub or add, %rsp
+    re.DOTALL,
+)
+_CALL_LENGTH: Final = 5
+_LONGEST: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A function, and the frame that it has while it makes one of its calls."""
+
+    function: Function
+    size: int | None
+    """Bytes, the return address included; None where that depends on the call."""
+
+    @property
+    def name(self) -> str:
+        """As its language names it."""
+        return self.function.name
+
+
+def is_stub(name: str) -> bool:
+    """Whether cmd/cgo wrote the function, for Go to call C through."""
+    return _STUB.fullmatch(name) is not None
+
+
+def path_outward(
+    file: CodeFile, function: Function, inner: Container[str]
+) -> tuple[Caller, ...] | None:
+    """The callers of `function`, its own caller first, as far as there is no choice: up to the stub that Go calls.
+
+    None where there is a choice. `inner` are functions that can't be meant. Calls through pointers are not seen.
+    """
+    found: list[Caller] = []
+    names: set[str] = set()
+    while not is_stub(function.name):
+        callers = [caller for caller in callers_of(file, function) if caller.name not in inner]
+        if len(callers) != 1 or len(found) == _LONGEST or callers[0].name in names:
+            return None
+        found.append(callers[0])
+        names.add(callers[0].name)
+        function = callers[0].function
+    return tuple(found)
+
+
+def frame_size(file: CodeFile, site: int) -> int | None:
+    """The bytes that the frame around the call that returns to `site` takes, the return address included."""
+    row = file.frames.row(site - 1)
+    function = file.function(site - 1)
+    if row is None or row.cfa is None or row.cfa.indirect or function is None:
+        return None
+    if row.cfa.register != _FRAME_POINTER:
+        return row.cfa.offset
+    prologue = _PROLOGUE.match(file.read(function.start, 64))
+    if not prologue:
+        return None
+    pushes = len(re.findall(rb"\x41?[\x50-\x57]", prologue["pushes"]))
+    fixed = row.cfa.offset + 8 * pushes
+    if prologue["added"]:
+        return fixed - int.from_bytes(prologue["added"], "little", signed=True)
+    return fixed + int.from_bytes(prologue["byte"] or prologue["word"] or b"\0", "little")
+
+
+def go_callers(file: CodeFile, stub: str) -> tuple[str, ...]:
+    """The Go functions that call C through `stub`, closures counted as the function that they are written in."""
+    match = _STUB.fullmatch(stub)
+    if not match:
+        return ()
+    names = set()
+    for package in file.symbols_ending(f".{stub}"):
+        for kind in ("_Cfunc_", "_C2func_"):
+            wrapper = file.named(f"{package}.{kind}{match['name']}.abi0") or file.named(
+                f"{package}.{kind}{match['name']}"
+            )
+            if wrapper:
+                names |= {
+                    _CLOSURE.sub("", caller.name)
+                    for site in file.branches.get(wrapper.start, ())
+                    if (caller := file.function(site))
+                    and not caller.name.startswith(f"{package}.{kind}")
+                }
+    return tuple(sorted(names))
+
+
+def callers_of(file: CodeFile, function: Function) -> tuple[Caller, ...]:
+    """The functions that call or jump to `function`, but for itself, one for each size of their frames."""
+    found = {
+        Caller(caller, frame_size(file, site + _CALL_LENGTH))
+        for site in file.branches.get(function.start, ())
+        if (caller := file.function(site)) and caller.name != function.name
+    }
+    return tuple(sorted(found, key=lambda caller: caller.name))

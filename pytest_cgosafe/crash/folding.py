@@ -1,0 +1,88 @@
+"""Recursion in a chain of calls: equal frames in a row as one call, with a count."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from pytest_cgosafe.results import Call
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pytest_cgosafe.binary.unwind import Frame
+
+_LONGEST_CYCLE: Final = 8
+_FEWEST_LEVELS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A function's frames in a row."""
+
+    name: str
+    count: int
+    sizes: frozenset[int]
+
+
+def fold(frames: Iterable[Frame]) -> tuple[Call, ...]:
+    """One call for each run of a function's frames, and for each run of functions that call each other in turn."""
+    rows = _rows(frames)
+    calls: list[Call] = []
+    at = 0
+    while at < len(rows):
+        cycle, levels = _cycle(rows, at)
+        if levels >= _FEWEST_LEVELS:
+            calls.append(_level(rows[at : at + cycle * levels], cycle, levels))
+        else:
+            cycle, levels = 1, 1
+            row = rows[at]
+            calls.append(Call(row.name, row.count, _only(row.sizes)))
+        at += cycle * levels
+    return tuple(calls)
+
+
+def _rows(frames: Iterable[Frame]) -> list[_Row]:
+    rows: list[_Row] = []
+    for number, frame in enumerate(frames):
+        # How much of its frame the innermost function used says nothing about its other calls.
+        sizes = frozenset((frame.size,) if frame.size else ())
+        if rows and rows[-1].name == frame.name:
+            known = rows.pop()
+            kept = frozenset() if number == 1 and known.count == 1 else known.sizes
+            rows.append(_Row(known.name, known.count + frame.count, kept | sizes))
+        else:
+            rows.append(_Row(frame.name or "?", frame.count, sizes))
+    return rows
+
+
+def _cycle(rows: Sequence[_Row], at: int) -> tuple[int, int]:
+    """The shortest cycle of several functions that begins at `at`, and how many times it is there in a row."""
+    for length in range(2, min(_LONGEST_CYCLE, (len(rows) - at) // _FEWEST_LEVELS) + 1):
+        same = at + length
+        while same < len(rows) and _alike(rows[same], rows[same - length]):
+            same += 1
+        levels = (same - at) // length
+        if levels >= _FEWEST_LEVELS:
+            return length, levels
+    return 1, 1
+
+
+def _alike(one: _Row, other: _Row) -> bool:
+    return (one.name, one.count) == (other.name, other.count)
+
+
+def _level(rows: Sequence[_Row], cycle: int, levels: int) -> Call:
+    """One call that stands for all levels of a cycle."""
+    # The innermost level is not whole.
+    sizes = {
+        sum(size * row.count for row in rows[at : at + cycle] for size in row.sizes)
+        for at in range(cycle, len(rows), cycle)
+        if all(len(row.sizes) == 1 for row in rows[at : at + cycle])
+    }
+    name = " <- ".join(row.name for row in rows[:cycle])
+    return Call(name, levels, _only(frozenset(sizes)))
+
+
+def _only(sizes: frozenset[int]) -> int | None:
+    return next(iter(sizes)) if len(sizes) == 1 else None
