@@ -26,27 +26,34 @@ _CODE_BYTES = (1, 2)  # the length of the abbreviation code between an entry's s
 
 def field_offsets(path: Path, name: str) -> Mapping[str, int]:
     """The offset of every field of the struct `name` (``runtime.m``), in bytes; empty where the DWARF doesn't tell."""
+    return field_offsets_of(path, (name,))[0]
+
+
+def field_offsets_of(path: Path, names: tuple[str, ...]) -> tuple[Mapping[str, int], ...]:
+    """The same for several structs at once: most of the time it takes to read the DWARF."""
     try:
         status = path.stat()
-        return _field_offsets(path, name, status.st_mtime_ns, status.st_size)
+        return _field_offsets(path, names, status.st_mtime_ns, status.st_size)
     except (OSError, ELFError, DWARFError):
-        return {}
+        return ({},) * len(names)
 
 
 @lru_cache(maxsize=64)
-def _field_offsets(path: Path, name: str, _mtime_ns: int, _size: int) -> Mapping[str, int]:
+def _field_offsets(
+    path: Path, names: tuple[str, ...], _mtime_ns: int, _size: int
+) -> tuple[Mapping[str, int], ...]:
     with path.open("rb") as file:
         elf = ELFFile(file)
         if not elf.has_dwarf_info():
-            return {}
+            return ({},) * len(names)
         dwarf = elf.get_dwarf_info(relocate_dwarf_sections=False, follow_links=False)
-        entry = next(_structs(dwarf, name), None)
-        return dict(_fields(entry)) if entry else {}
+        section = _debug_info(dwarf).read()
+        entries = (next(_structs(dwarf, section, name), None) for name in names)
+        return tuple(dict(_fields(entry)) if entry else {} for entry in entries)
 
 
-def _structs(dwarf: DWARFInfo, name: str) -> Iterator[DIE]:
+def _structs(dwarf: DWARFInfo, section: bytes, name: str) -> Iterator[DIE]:
     """The entries that define the struct: its name stands in them, just behind their abbreviation code."""
-    section = _debug_info(dwarf).read()
     wanted = name.encode() + b"\0"
     at = section.find(wanted)
     while at >= 0:

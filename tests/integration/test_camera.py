@@ -100,6 +100,18 @@ def test_a_fault_that_left_no_room_for_its_handler_is_the_one_that_is_told(progr
             ["main.load", "main.goNil", "call_go_nil", "main.callbackNilMoved", "main.main"],
         ),
         (
+            "callback-nil-storm",
+            "SIGSEGV",
+            NIL,
+            [
+                "main.load",
+                "main.goNil",
+                "call_go_nil_in_a_storm",
+                "main.callbackNilStorm",
+                "main.main",
+            ],
+        ),
+        (
             "recover-nils-then-die",
             "SIGSEGV",
             NIL,

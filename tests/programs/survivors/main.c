@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -105,3 +106,19 @@ void panic_on_own_thread(void) {
 void call_go(int how) { goPanic(how); }
 void call_go_nil(void) { goNil(); }
 void call_go_nil_elsewhere(void) { goNilElsewhere(); }
+
+static volatile long sent;
+
+static void *send_signals(void *target) {
+	for (;; sent++) pthread_kill(*(pthread_t *)target, SIGURG);
+	return NULL;
+}
+
+void call_go_nil_in_a_storm(void) {
+	static pthread_t self;
+	self = pthread_self();
+	pthread_t sender;
+	pthread_create(&sender, NULL, send_signals, &self);
+	while (sent < 100) sched_yield();
+	goNil();
+}

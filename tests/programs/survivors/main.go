@@ -12,6 +12,7 @@ void panic_on_own_thread(void);
 void call_go(int how);
 void call_go_nil(void);
 void call_go_nil_elsewhere(void);
+void call_go_nil_in_a_storm(void);
 */
 import "C"
 
@@ -71,6 +72,7 @@ var lives = map[string]func(){
 	"c-thread-panic":             cThreadPanic,
 	"callback-nil":               callbackNil,
 	"callback-nil-moved":         callbackNilMoved,
+	"callback-nil-storm":         callbackNilStorm,
 	"notified":                   notified,
 	"child-crashes":              childCrashes,
 }
@@ -152,6 +154,9 @@ func callbackNilMoved() {
 	defer moveToAnotherThread()
 	C.call_go_nil()
 }
+
+// callbackNilStorm dies while its thread gets one signal after the other.
+func callbackNilStorm() { C.call_go_nil_in_a_storm() }
 
 // moveToAnotherThread lets the scheduler do what it is free to do once a callback's deferred calls have run.
 func moveToAnotherThread() {

@@ -1,0 +1,46 @@
+"""Where a Go program keeps its goroutines: from its symbols and its DWARF."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_cgosafe.binary.elf import read_elf
+from pytest_cgosafe.binary.structs import field_offsets_of
+from pytest_cgosafe.watch.goroutines import Layout
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def goroutine_layout(path: Path) -> Layout | None:
+    """The layout in the file at `path`; None where that has no Go runtime, or does not tell (stripped)."""
+    elf = read_elf(path)
+    if elf is None or not elf.is_go:
+        return None
+    variables = ("allglen", "allgptr", "maxstacksize", "sched", "extraMLength")
+    allglen, allgptr, maxstacksize, sched, extra = (
+        symbol.address if (symbol := elf.symbol(f"runtime.{name}")) else None for name in variables
+    )
+    if allglen is None or allgptr is None or maxstacksize is None:
+        return None
+    g, gobuf, schedt = field_offsets_of(path, ("runtime.g", "runtime.gobuf", "runtime.schedt"))
+    ngsys = schedt.get("ngsys")
+    try:
+        return Layout(
+            allglen=allglen,
+            allgptr=allgptr,
+            maxstacksize=maxstacksize,
+            system=None if sched is None or ngsys is None else sched + ngsys,
+            idle_extra=extra,
+            stack=g["stack"],
+            sched_sp=g["sched"] + gobuf["sp"],
+            sched_pc=g["sched"] + gobuf["pc"],
+            syscallsp=g["syscallsp"],
+            status=g["atomicstatus"],
+            goid=g["goid"],
+            gopc=g["gopc"],
+            startpc=g["startpc"],
+            parent=g.get("parentGoid"),
+        )
+    except KeyError:
+        return None
