@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shlex
+import textwrap
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from pytest_cgosafe.crash.folding import describe_chain
 from pytest_cgosafe.crossings.render import render_crossing
 from pytest_cgosafe.sizes import format_share, format_size
 
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
 
     from pytest_cgosafe.options import Limits
     from pytest_cgosafe.results import Crossing, RunResult, ThreadStack
+
+_WIDTH: Final = 78  # columns of a detail, which is indented by two
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,12 @@ def _check_thread_stacks(limits: Limits, run: RunResult) -> Iterator[Breach]:
         room, stack = min(too_low, key=lambda pair: pair[0])
         yield Breach(
             f"stack: {_thread(stack)} kept {format_share(room)} headroom, {_wanted(limits.min_headroom)} wanted",
-            (_measured(stack, limits.stack_limit), *_as_well(len(too_low) - 1), see),
+            (
+                _measured(stack, limits.stack_limit),
+                *_made_by(stack),
+                *_as_well(len(too_low) - 1),
+                see,
+            ),
         )
     too_big = [
         stack
@@ -74,7 +83,12 @@ def _check_thread_stacks(limits: Limits, run: RunResult) -> Iterator[Breach]:
         peak, wanted = _apart(stack.peak or 0, limits.max_c_stack or 0)
         yield Breach(
             f"stack: {_thread(stack)} peaked at {peak}, at most {wanted} wanted",
-            (_measured(stack, limits.stack_limit), *_as_well(len(too_big) - 1), see),
+            (
+                _measured(stack, limits.stack_limit),
+                *_made_by(stack),
+                *_as_well(len(too_big) - 1),
+                see,
+            ),
         )
 
 
@@ -115,6 +129,16 @@ def _measured(stack: ThreadStack, stack_limit: int | None) -> str:
     of = f" of {limit:,} bytes" if limit else ""
     judged = ", the stack_limit" if stack_limit else ""
     return f"peak {stack.peak:,}{of}{judged}{f'; {stack.note}' if stack.note else ''}"
+
+
+def _made_by(stack: ThreadStack) -> tuple[str, ...]:
+    """The chain of calls that made the peak, where it is known, in lines of a report."""
+    sentences = describe_chain(stack.chain) if stack.chain else ()
+    return tuple(
+        line
+        for sentence in sentences
+        for line in textwrap.wrap(sentence, _WIDTH, subsequent_indent="  ")
+    )
 
 
 def _as_well(others: int) -> tuple[str, ...]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_cgosafe.binary.elf import read_elf
+from pytest_cgosafe.binary.gocalls import go_calls
+from pytest_cgosafe.crash.attribution import attribute
 from pytest_cgosafe.crash.camera import Camera
 from pytest_cgosafe.crash.debugger import examine_process
 from pytest_cgosafe.crash.gotraceback import parse_go_traceback
@@ -13,6 +15,7 @@ from pytest_cgosafe.crossings.cgocheck import crossing_from_report
 from pytest_cgosafe.errors import DebuggerError, ToolchainError
 from pytest_cgosafe.results import RunResult
 from pytest_cgosafe.toolchain import gdb_path
+from pytest_cgosafe.watch.remains import RemainsKeeper
 from pytest_cgosafe.watch.stops import StopReason
 from pytest_cgosafe.watch.watcher import Command, watch
 
@@ -60,10 +63,12 @@ def run_watched(
     command = Command(
         (str(binary.path), *args), env=env, cwd=cwd, stdin=stdin, stack_limit=thread_stack_size
     )
-    watched = watch(command, timeout=timeout, lookup=read_elf, observer=camera)
+    remains = RemainsKeeper(go_calls)
+    watched = watch(command, timeout=timeout, lookup=read_elf, observer=camera, remains=remains)
     crash = assemble_crash(watched.exit, watched.stderr, camera)
     report = parse_go_traceback(watched.stderr) if crash else None
     crossing = crossing_from_report(report) if report else None
+    stacks, notes = attribute(watched.stacks, remains.kept)
     return RunResult(
         binary=binary,
         args=args,
@@ -71,9 +76,9 @@ def run_watched(
         duration=watched.duration,
         stdout=watched.stdout,
         stderr=watched.stderr,
-        stacks=watched.stacks,
+        stacks=stacks,
         crash=crash,
         hang=camera.hang,
         crossings=(crossing,) if crossing else (),
-        notes=(*watched.notes, *camera.notes),
+        notes=(*watched.notes, *camera.notes, *notes),
     )

@@ -49,14 +49,23 @@ class _Found:
     doubts: tuple[str, ...] = ()
 
 
-def attribute(stacks: Iterable[ThreadStack], remains: Iterable[Remains]) -> tuple[ThreadStack, ...]:
-    """The same stacks, those whose remains were kept with the chain of calls that made their peak."""
-    kept = {(left.tid, left.peak): left for left in remains}
-    return tuple(
-        replace(stack, chain=chain_of(left, stack)) if left else stack
-        for stack in stacks
-        for left in (kept.get((stack.tid, stack.peak or 0)),)
-    )
+def attribute(
+    stacks: Sequence[ThreadStack], remains: Iterable[Remains]
+) -> tuple[tuple[ThreadStack, ...], tuple[str, ...]]:
+    """The same stacks, those whose remains were kept with the chain of calls that made their peak; and notes."""
+    kept = {left.tid: left for left in remains}
+    last = {
+        stack.tid: stack for stack in stacks
+    }  # a program that replaced itself has two main threads
+    try:
+        return tuple(
+            replace(stack, chain=chain_of(kept[stack.tid], stack))
+            if stack is last[stack.tid] and stack.tid in kept
+            else stack
+            for stack in stacks
+        ), ()
+    except Exception as error:  # what was measured counts more
+        return tuple(stacks), (f"what made the peaks could not be found out: {error!r}",)
 
 
 def chain_of(left: Remains, stack: ThreadStack) -> CallChain | None:
@@ -69,6 +78,8 @@ def chain_of(left: Remains, stack: ThreadStack) -> CallChain | None:
     doubts = [f"what went deepest was overwritten: this reached {skipped:,} bytes less"] * (
         skipped > 0
     )
+    if (deeper := (stack.peak or 0) - left.peak) > 0:
+        doubts.append(f"what started the program went {deeper:,} bytes deeper: this is its own")
     if (stack.note or "").startswith("at most"):
         doubts.append("perhaps an earlier thread on the same memory made it")
     whole = _outward(trail, left, code)

@@ -1,4 +1,4 @@
-"""Recursion in a chain of calls: equal frames in a row as one call, with a count."""
+"""Chains of calls: recursion told once, with a count; and the chain as text."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Final
 from pytest_cgosafe.results import Call
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from pytest_cgosafe.binary.unwind import Frame
+    from pytest_cgosafe.results import CallChain
 
 _LONGEST_CYCLE: Final = 8
 _FEWEST_LEVELS: Final = 3
+
+
+_MOST_SHOWN: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,24 @@ def fold(frames: Iterable[Frame]) -> tuple[Call, ...]:
             calls.append(Call(row.name, row.count, _only(row.sizes)))
         at += cycle * levels
     return tuple(calls)
+
+
+def describe_chain(chain: CallChain) -> Iterator[str]:
+    """A sentence that names the calls which made a peak, innermost first, and one about what is not sure of it."""
+    calls = [_describe(call) for call in chain.calls]
+    if len(calls) > _MOST_SHOWN:
+        calls[_MOST_SHOWN - 2 : -1] = [f"... {len(calls) - _MOST_SHOWN + 1} more"]
+    yield f"peak made by {' <- '.join(calls)}"
+    if chain.doubt:
+        yield f"not sure: {chain.doubt}"
+
+
+def _describe(call: Call) -> str:
+    if call.count == 1:
+        return call.function
+    name = f"({call.function})" if " <- " in call.function else call.function
+    each = f" ({call.size:,} B each)" if call.size else ""
+    return f"{name} x {call.count:,}{each}"
 
 
 def _rows(frames: Iterable[Frame]) -> list[_Row]:

@@ -6,6 +6,7 @@ import shlex
 import textwrap
 from typing import TYPE_CHECKING
 
+from pytest_cgosafe.crash.folding import describe_chain
 from pytest_cgosafe.outcome import describe_end, render_result
 from pytest_cgosafe.sizes import format_share, format_size
 
@@ -61,8 +62,14 @@ def render_run(run: RunResult, *, colour: bool, full: bool, more: str) -> Iterat
     yield f"{describe_run(run)}: {ending}{after}"
     if run.stacks:
         yield f"  {'thread':>9}  {'name':<15}  {'C stack peak':>12}  {'limit':>10}  {'headroom':>8}"
+        deepest = max(run.stacks, key=lambda stack: stack.peak or 0)
         for stack in sorted(run.stacks, key=lambda stack: (not stack.main, -(stack.peak or 0))):
             yield from _stack_rows(stack)
+            if stack is deepest and stack.chain:
+                for line in describe_chain(stack.chain):
+                    yield from textwrap.wrap(
+                        line, 80, initial_indent=" " * 13, subsequent_indent=" " * 15
+                    )
     for note in run.notes:
         yield from textwrap.wrap(f"note: {note}", 80, initial_indent="  ", subsequent_indent="    ")
     details = list(render_result(run, full=full, colour=colour, more=more))
