@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pytest_cgosafe.binary.elf import read_elf
@@ -16,6 +17,15 @@ def goroutine_layout(path: Path) -> Layout | None:
     """The layout in the file at `path`; None where that has no Go runtime, or does not tell (stripped)."""
     elf = read_elf(path)
     if elf is None or not elf.is_go:
+        return None
+    status = path.stat()
+    return _layout(path, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=64)
+def _layout(path: Path, _mtime_ns: int, _size: int) -> Layout | None:
+    elf = read_elf(path)
+    if elf is None:
         return None
     variables = ("allglen", "allgptr", "maxstacksize", "sched", "extraMLength")
     allglen, allgptr, maxstacksize, sched, extra = (
