@@ -133,6 +133,6 @@ def _unknown(function: Function, site: CallSite, reached: Reached) -> Unknown | 
         cause = Cause.LIBRARY if reached.miss is Miss.LIBRARY else Cause.INDIRECT_CALL
         return Unknown(cause, function, site.address, reached.symbol)
     for callee in reached.functions:
-        if callee.module.is_go(callee.address):
+        if callee.module.is_go(callee):
             return Unknown(Cause.CALLBACK, function, site.address, callee.name)
     return None

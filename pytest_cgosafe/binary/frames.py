@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from pytest_cgosafe.binary.stackpointer import Flow, StackPointer
 
 if TYPE_CHECKING:
-    from pytest_cgosafe.binary.cfi import CallFrames
+    from pytest_cgosafe.binary.cfi import StackDepths
     from pytest_cgosafe.binary.disassembler import Disassembler, Instruction
     from pytest_cgosafe.binary.image import Image
     from pytest_cgosafe.binary.stackpointer import Architecture, Transfer
@@ -58,16 +58,16 @@ class FrameReader:
     """Reads the frames of one file's functions."""
 
     def __init__(
-        self, image: Image, code: Disassembler, frames: CallFrames, architecture: Architecture
+        self, image: Image, code: Disassembler, depths: StackDepths, architecture: Architecture
     ) -> None:
         self._image = image
         self._code = code
-        self._frames = frames
+        self._depths = depths
         self._architecture = architecture
 
     def read(self, address: int) -> FunctionFrame:
         """The frame of the function that starts at `address`."""
-        return _Walk(self._image, self._code, self._frames, self._architecture, address).walk()
+        return _Walk(self._image, self._code, self._depths, self._architecture, address).walk()
 
 
 class _Walk:
@@ -77,13 +77,13 @@ class _Walk:
         self,
         image: Image,
         code: Disassembler,
-        frames: CallFrames,
+        depths: StackDepths,
         architecture: Architecture,
         address: int,
     ) -> None:
         self._image = image
         self._code = code
-        self._frames = frames
+        self._depths = depths
         self._architecture = architecture
         self._address = address
         self._spans: list[range] = []
@@ -100,10 +100,10 @@ class _Walk:
     def walk(self) -> FunctionFrame:
         self._follow(self._address, StackPointer(self._architecture.entry))
         self._follow_the_rest()
-        told = [self._frames.deepest(span.start) for span in self._spans]
+        told = (self._depths.deepest(span.start) for span in self._spans)
         return FunctionFrame(
             address=self._address,
-            size=max([self._size, *(depth for depth in told if depth is not None)]),
+            size=max(self._size, *told, 0),
             calls=tuple(self._calls[at] for at in sorted(self._calls)),
             dynamic=self._dynamic,
             switches=self._switches,
@@ -115,7 +115,7 @@ class _Walk:
         span = (
             range(symbol.address, symbol.address + symbol.size)
             if symbol and symbol.size
-            else self._frames.span(address)
+            else self._depths.span(address)
         )
         if span:
             self._spans.append(span)
@@ -173,7 +173,7 @@ class _Walk:
         return True
 
     def _trust_call_frames(self, at: int, sp: StackPointer) -> None:
-        depth = self._frames.depth_at(at)
+        depth = self._depths.at(at)
         if depth is not None:
             sp.depth = depth
 
@@ -187,7 +187,7 @@ class _Walk:
         if sp.lost:
             sp.lost = False
             self._trust_call_frames(after, sp)
-            if self._dynamic is None and self._frames.span(at) is None:
+            if self._dynamic is None and self._depths.span(at) is None:
                 self._switches = self._switches or at
 
     def _go(self, at: int, after: int, sp: StackPointer, transfer: Transfer) -> int | None:

@@ -26,6 +26,8 @@ _RELOCATION = struct.Struct("<QQq")
 """Elf64_Sym and Elf64_Rela (elf(5))."""
 _STT_FUNC, _STT_GNU_IFUNC = 2, 10
 _SHF_EXECINSTR = 4
+_CONSTANT = (".rodata", ".data.rel.ro", ".eh_frame", ".debug_frame")
+_WITH_CONTENTS = {"SHT_PROGBITS", "SHT_X86_64_UNWIND"}
 _HIDDEN_VERSION = 0x8000  # of .gnu.version: not the symbol's default version
 _JUMP_SLOT = {"EM_X86_64": 7, "EM_AARCH64": 1026}
 _IRELATIVE = {"EM_X86_64": 37, "EM_AARCH64": 1032}
@@ -53,7 +55,9 @@ class Export:
 
 
 @dataclass(frozen=True, slots=True)
-class _Bytes:
+class Section:
+    """The contents of a section that is loaded into memory."""
+
     start: int
     data: bytes
     name: str
@@ -83,14 +87,14 @@ class Image:
         """``"EM_X86_64"``, ``"EM_AARCH64"``."""
         self.has_symbols = ".symtab" in sections
         self._code = [
-            _Bytes(section["sh_addr"], section.data(), section.name)
+            Section(section["sh_addr"], section.data(), section.name)
             for section in sections.values()
             if section["sh_flags"] & _SHF_EXECINSTR and section["sh_type"] == "SHT_PROGBITS"
         ]
         self._data = [
-            _Bytes(section["sh_addr"], section.data(), name)
+            Section(section["sh_addr"], section.data(), name)
             for name, section in sections.items()
-            if name.startswith((".rodata", ".data.rel.ro")) and section["sh_type"] == "SHT_PROGBITS"
+            if name.startswith(_CONSTANT) and section["sh_type"] in _WITH_CONTENTS
         ]
         self._tables = {
             name: (sections[name].data(), sections[names].data())
@@ -137,11 +141,15 @@ class Image:
                 return int.from_bytes(section.data[address - section.start :][:8], "little")
         return None
 
+    def section(self, name: str) -> Section | None:
+        """A section of constant data, or None."""
+        return next((section for section in self._data if section.name == name), None)
+
     def has_code(self, address: int) -> bool:
         """Whether code lies at `address`."""
         return self._section_of(address) is not None
 
-    def _section_of(self, address: int) -> _Bytes | None:
+    def _section_of(self, address: int) -> Section | None:
         return next((section for section in self._code if address in section), None)
 
     @cached_property

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from pytest_cgosafe.binary.cfi import CallFrames
+from pytest_cgosafe.binary.cfi import StackDepths
 from pytest_cgosafe.binary.disassembler import Disassembler, architecture_of
 from pytest_cgosafe.binary.frames import FrameReader
 from pytest_cgosafe.binary.image import Image
@@ -21,28 +21,33 @@ if TYPE_CHECKING:
     from pytest_cgosafe.binary.frames import CallSite, FunctionFrame
 
 
+_INTO_GO: Final = "crosscall2"
+"""Where C enters Go (runtime/cgo/asm_*.s)."""
+
+
 class Module:
     """One ELF file of a program, with what reads its code."""
 
     def __init__(self, image: Image) -> None:
         self.image = image
         self.architecture = architecture_of(image)
-        self.frames = CallFrames(image.path, self.architecture.stack_register)
+        self.depths = StackDepths(image, self.architecture.stack_register)
         self._code = Disassembler(image)
-        self._reader = FrameReader(image, self._code, self.frames, self.architecture)
+        self._reader = FrameReader(image, self._code, self.depths, self.architecture)
 
     def frame(self, address: int) -> FunctionFrame:
         """The frame of the function at `address`."""
         return self._reader.read(address)
 
-    def is_go(self, address: int) -> bool:
-        """Whether Go's compiler or assembler made the code at `address`; where Go's linker put C's code too, C's has
-        call frame information of its own kind."""
-        return address in self.image.go_text and self.frames.span(address) is None
+    def is_go(self, function: Function) -> bool:
+        """Whether it is Go code, or what leads C to it. Assembly with C's kind of name (``_cgo_topofstack``) is not:
+        C may call it as it calls C."""
+        inside = function.address in self.image.go_text
+        return inside and ("." in function.name or function.name == _INTO_GO)
 
     def choices(self, resolver: int) -> frozenset[int]:
         """The functions of which an IFUNC's resolver chooses one: all whose addresses it takes."""
-        span = self.frames.span(resolver)
+        span = self.depths.span(resolver)
         symbol = self.image.function_at(resolver)
         end = span.stop if span else resolver + (symbol.size if symbol else 0)
         found: set[int] = set()
@@ -55,7 +60,7 @@ class Module:
     def _is_function(self, address: int) -> bool:
         if not self.image.has_code(address):
             return False
-        span, symbol = self.frames.span(address), self.image.function_at(address)
+        span, symbol = self.depths.span(address), self.image.function_at(address)
         return address in {span and span.start, symbol and symbol.address}
 
 
