@@ -156,13 +156,69 @@ class ThreadStack:
 
 
 @dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in a program's code."""
+
+    function: str
+    file: str | None
+    line: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class GoroutineStack:
+    """The stack of one goroutine."""
+
+    goroutine: int
+    """The id that Go's own tracebacks show."""
+    size: int
+    """Bytes, a power of two."""
+    used: int | None
+    """The most bytes of it that were seen in use; None where it was never seen but running."""
+    function: Place | None
+    """The function that the goroutine began with; None where it can't be named."""
+    created_by: CreatedBy | None
+    """None for the main goroutine, and where it can't be named."""
+    grown_by: tuple[Place, ...] = ()
+    """The function that needed the room, then its callers, the nearest four; empty where the growth was not watched."""
+
+
 class GoroutineStacks:
     """The goroutine stacks of a run."""
 
     peak_count: int
     peak_stack: int
+    """The most goroutines seen alive at once, counted as ``runtime.NumGoroutine`` does."""
     limit: int
+    """Bytes of the largest stack that any goroutine was seen to have; a power of two."""
 
+    """Bytes that a goroutine stack may grow to (``debug.SetMaxStack``)."""
+    most_count: int | None = None
+    """There never were more than these, the runtime's own included: it uses what it keeps of ended ones again."""
+    largest: GoroutineStack | None = None
+    """The first that reached the peak."""
+    exact: bool = False
+    """Every growth was watched. Otherwise the stacks were looked at now and then, and at the end: one that grew, and
+    was gone before anyone looked, is missed."""
+    looks: int = 0
+    """How often every goroutine was looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A look at a running program."""
+
+    time: float
+    """Seconds since its first instruction, time in the debugger taken off."""
+    peak: int | None
+    """Bytes of the deepest thread stack so far."""
+    headroom: float | None
+    """The least of any thread so far, from 0 to 1."""
+    threads: int
+    goroutines: int | None
+    """Alive, counted as ``runtime.NumGoroutine`` does; None where that is not known."""
+    rss: int | None
+    """Bytes of resident memory."""
 
 @dataclass(frozen=True, slots=True)
 class Variable:
@@ -333,3 +389,7 @@ class RunResult:
     crossings: tuple[Crossing, ...] = ()
     notes: tuple[str, ...] = field(default=())
     """What could not be measured or kept, and why."""
+    trace: TraceSummary | None = None
+    """What the trace of crossings looked at; None where it was not asked for."""
+    samples: tuple[Sample, ...] = ()
+    """Looks at the running program in order of time, the last one at its end; at most some hundred."""

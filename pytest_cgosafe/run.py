@@ -6,16 +6,20 @@ from typing import TYPE_CHECKING
 
 from pytest_cgosafe.binary.elf import read_elf
 from pytest_cgosafe.binary.gocalls import go_calls
+from pytest_cgosafe.binary.goroutines import goroutine_layout
 from pytest_cgosafe.crash.attribution import attribute
 from pytest_cgosafe.crash.camera import Camera
 from pytest_cgosafe.crash.debugger import examine_process
+from pytest_cgosafe.crash.goroutinestacks import name_goroutine_stacks
 from pytest_cgosafe.crash.gotraceback import parse_go_traceback
 from pytest_cgosafe.crash.report import assemble_crash
 from pytest_cgosafe.crossings.cgocheck import crossing_from_report
 from pytest_cgosafe.errors import DebuggerError, ToolchainError
 from pytest_cgosafe.results import RunResult
 from pytest_cgosafe.toolchain import gdb_path
+from pytest_cgosafe.watch.growth import GrowthProbe
 from pytest_cgosafe.watch.remains import RemainsKeeper
+from pytest_cgosafe.watch.sampler import Sampler
 from pytest_cgosafe.watch.stops import StopReason
 from pytest_cgosafe.watch.watcher import Command, watch
 
@@ -24,7 +28,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_cgosafe.crash.picture import Picture
-    from pytest_cgosafe.results import Binary
+    from pytest_cgosafe.results import Binary, GoroutineStacks
+    from pytest_cgosafe.watch.sampler import Spectator
     from pytest_cgosafe.watch.stops import Stop
 
 
@@ -38,11 +43,15 @@ def run_watched(
     timeout: float = 60.0,
     full: bool = False,
     thread_stack_size: int | None = None,
+    watch_growth: bool = False,
+    spectator: Spectator | None = None,
 ) -> RunResult:
     """Run `binary` to its end, or for `timeout` seconds, and say all that was seen of it.
 
     With `full`, the frames of a crash carry their locals. `thread_stack_size` is the RLIMIT_STACK, in bytes, that it
-    starts with. Raises StartError when the program can't be started.
+    starts with. With `watch_growth` every growth of a goroutine stack is seen, by a trap in the program's code; without
+    it goroutines are only looked at while it runs. `spectator` hears of the run as it goes on. Raises StartError when
+    the program can't be started.
     """
 
     def take(stop: Stop) -> Picture:
@@ -64,7 +73,18 @@ def run_watched(
         (str(binary.path), *args), env=env, cwd=cwd, stdin=stdin, stack_limit=thread_stack_size
     )
     remains = RemainsKeeper(go_calls)
-    watched = watch(command, timeout=timeout, lookup=read_elf, observer=camera, remains=remains)
+    goroutine_layout(binary.path)  # what takes longest is known from here on
+    sampler = Sampler(goroutine_layout, spectator)
+    growth = GrowthProbe(sampler)
+    watched = watch(
+        command,
+        timeout=timeout,
+        lookup=read_elf,
+        observer=camera,
+        probes=[growth] if watch_growth else [],
+        remains=remains,
+        sampler=sampler,
+    )
     crash = assemble_crash(watched.exit, watched.stderr, camera)
     report = parse_go_traceback(watched.stderr) if crash else None
     crossing = crossing_from_report(report) if report else None
@@ -77,8 +97,17 @@ def run_watched(
         stdout=watched.stdout,
         stderr=watched.stderr,
         stacks=stacks,
+        goroutines=_goroutines(sampler, growth),
         crash=crash,
         hang=camera.hang,
         crossings=(crossing,) if crossing else (),
-        notes=(*watched.notes, *camera.notes, *notes),
+        samples=sampler.samples.kept,
+        notes=(*watched.notes, *camera.notes, *notes, *growth.notes),
     )
+
+
+def _goroutines(sampler: Sampler, growth: GrowthProbe) -> GoroutineStacks | None:
+    seen = sampler.goroutines
+    if seen is None:
+        return None
+    return name_goroutine_stacks(seen, looks=sampler.looks, exact=growth.saw_all)

@@ -45,6 +45,7 @@ def _layout(path: Path, _mtime_ns: int, _size: int) -> Layout | None:
             stack=g["stack"],
             sched_sp=g["sched"] + gobuf["sp"],
             sched_pc=g["sched"] + gobuf["pc"],
+            sched_bp=g["sched"] + gobuf["bp"] if "bp" in gobuf else None,
             syscallsp=g["syscallsp"],
             status=g["atomicstatus"],
             goid=g["goid"],

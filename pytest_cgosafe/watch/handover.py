@@ -179,6 +179,7 @@ class Handover:
     def _thaw(self) -> None:
         """End the group-stop, unseen by the program, and let every thread go on to what it was about to get."""
         program = self._program
+        program.after_debugger()
         self._tracer.handover = None
         self.group_stop_began()
         for parked in self._parked:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pytest_cgosafe.results import ThreadStack
     from pytest_cgosafe.watch.images import Image, SymbolLookup
     from pytest_cgosafe.watch.remains import RemainsKeeper
+    from pytest_cgosafe.watch.sampler import Sampler
     from pytest_cgosafe.watch.traps import Probe
 
 _REPLACED = "the program replaced itself (exec); stacks that it had before are known only where a thread ended before"
@@ -32,6 +33,7 @@ class Program:
         breakpoints: Sequence[str] = (),
         probes: Sequence[Probe] = (),
         remains: RemainsKeeper | None = None,
+        sampler: Sampler | None = None,
     ) -> None:
         self.pid = pid
         self.threads: dict[int, Thread] = {pid: Thread(pid, main=True)}
@@ -43,6 +45,7 @@ class Program:
         self._names = breakpoints
         self._probes = probes
         self._remains = remains
+        self._sampler = sampler
         self._images: Images | None = None
         self._keeper: StackKeeper | None = None
         self.breakpoints: Breakpoints | None = None
@@ -73,6 +76,8 @@ class Program:
         self.traps = Traps(self.pid, self._keeper.memory, self._probes)
         self._images = Images(self.pid, self._lookup)
         self._keeper.locate(main)
+        if self._sampler:
+            self._sampler.begin(self.pid, self.threads)
         if image := self._images.program():
             self._search(image)
         self.rearm(main)
@@ -89,7 +94,7 @@ class Program:
     def creates_thread(self, tid: int) -> None:
         """Look for what thread `tid` may have loaded before it creates a thread: the C library, a Go library."""
         points, traps = self.breakpoints, self.traps
-        if not points or not traps or not self._images or (points.complete and traps.complete):
+        if not points or not traps or not self._images or self._complete:
             return
         before = points.slots
         for image in self._images.libraries():
@@ -102,7 +107,15 @@ class Program:
                         ptrace.interrupt(thread.tid)
             self.rearm(self.threads[tid])
 
+    @property
+    def _complete(self) -> bool:
+        """Whether nothing is left to search for in what the program loads."""
+        seekers = (self.breakpoints, self.traps, self._sampler)
+        return all(seeker.complete for seeker in seekers if seeker)
+
     def _search(self, image: Image) -> None:
+        if self._sampler:
+            self._sampler.search(image)
         if self.breakpoints and self.traps:
             self.breakpoints.search(image)
             self.traps.search(image)
@@ -124,14 +137,28 @@ class Program:
     def measure_at_end(self, reporter: Thread | None = None) -> None:
         """The same when the program is ending, as `reporter` was the first to say: no stack has been given back."""
         self.measure_all()
+        self._sample()
         for thread in self.threads.values():
             thread.end_seen |= thread is reporter or not thread.ending
 
     def before_debugger(self) -> None:
         """Measure while what a debugger reads has not left its traces on the stacks."""
         self.measure_all()
+        self._sample()
         if self._keeper:
             self._keeper.read_before = True
+
+    def after_debugger(self) -> None:
+        """It goes on."""
+        if self._sampler:
+            self._sampler.goes_on()
+
+    def _sample(self) -> None:
+        if self._sampler:
+            try:
+                self._sampler.look()
+            except Exception as error:  # what the program did counts more
+                self.note(f"goroutines could not be looked at: {error!r}")
 
     def measure_all(self) -> None:
         """See how deep every thread's stack was used."""

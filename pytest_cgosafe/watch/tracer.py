@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pytest_cgosafe.watch.images import SymbolLookup
     from pytest_cgosafe.watch.launch import Alarm, Launched
     from pytest_cgosafe.watch.remains import RemainsKeeper
+    from pytest_cgosafe.watch.sampler import Sampler
     from pytest_cgosafe.watch.stops import Observer
     from pytest_cgosafe.watch.threads import Thread
     from pytest_cgosafe.watch.traps import Probe
@@ -49,10 +50,11 @@ class Tracer:
         observer: Observer | None,
         probes: Sequence[Probe] = (),
         remains: RemainsKeeper | None = None,
+        sampler: Sampler | None = None,
     ) -> None:
         """Seize the program. Raises PermissionError where that is forbidden."""
         names = observer.breakpoints if observer else ()
-        self.program = Program(launched.pid, lookup, names, probes, remains)
+        self.program = Program(launched.pid, lookup, names, probes, remains, sampler)
         self.observer = observer
         self.clock = clock
         self.exit: Exit | None = None

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pytest_cgosafe.results import Exit, ThreadStack
     from pytest_cgosafe.watch.images import SymbolLookup
     from pytest_cgosafe.watch.remains import RemainsKeeper
+    from pytest_cgosafe.watch.sampler import Sampler
     from pytest_cgosafe.watch.stops import Observer
     from pytest_cgosafe.watch.traps import Probe
 
@@ -53,29 +54,38 @@ def watch(
     observer: Observer | None = None,
     probes: Sequence[Probe] = (),
     remains: RemainsKeeper | None = None,
+    sampler: Sampler | None = None,
     output_limit: int = _OUTPUT_LIMIT,
 ) -> Watched:
     """Run a program to its end, or for `timeout` seconds; then it and everything it started is gone.
 
     `lookup` finds symbols in ELF files; `observer` is asked about signals and breakpoints; `probes` have traps written
-    into the program's code, and see who comes by. May be called from any thread, by several at a time. Raises
-    StartError when the program can't be started, ToolchainError when the launcher can't be compiled, CgosafeError
-    anywhere but on Linux.
+    into the program's code, and see who comes by; `sampler` looks at the program while it runs. May be called from any
+    thread, by several at a time. Raises StartError when the program can't be started, ToolchainError when the launcher
+    can't be compiled, CgosafeError anywhere but on Linux.
     """
     if sys.platform != "linux":
         raise CgosafeError(f"programs can be watched on Linux only, not on {sys.platform}")
-    run = _Run(command, lookup, observer, probes, remains, output_limit)
+    run = _Run(command, lookup, observer, probes, remains, sampler, output_limit)
     thread = Thread(target=run, name="cgosafe-watch", daemon=True)
     thread.start()
     try:
-        while not run.finished.wait(max(0.0, timeout - run.clock.elapsed)):
+        while not run.finished.is_set():
             if run.clock.elapsed >= timeout:
                 run.ring()
                 run.finished.wait()
+            else:
+                run.news.wait(timeout - run.clock.elapsed)
+                run.news.clear()
+            if sampler:
+                sampler.deliver()
     except BaseException:
         run.abandon()
         run.finished.wait()
         raise
+    finally:
+        if sampler:
+            sampler.done()
     return run.outcome()
 
 
@@ -89,15 +99,21 @@ class _Run:
         observer: Observer | None,
         probes: Sequence[Probe],
         remains: RemainsKeeper | None,
+        sampler: Sampler | None,
         output_limit: int,
     ) -> None:
         self.clock = Clock()
         self.finished = Event()
+        self.news = Event()
+        """Set when there is something to tell, the end included."""
         self._command = command
         self._lookup = lookup
         self._observer = observer
         self._probes = probes
         self._remains = remains
+        self._sampler = sampler
+        if sampler:
+            sampler.attend(self.clock, self.news.set)
         self._stdout, self._stderr = Tail(output_limit), Tail(output_limit)
         self._alarm: Alarm | None = None
         self._tracer: Tracer | Untraced | None = None
@@ -112,6 +128,7 @@ class _Run:
             self._error = error
         finally:
             self.finished.set()
+            self.news.set()
 
     def ring(self) -> None:
         """Say that the time is up."""
@@ -142,6 +159,8 @@ class _Run:
             launched.kill()
             raise
         finally:
+            if self._sampler:
+                self._sampler.close()
             streams.finish()
             failure = launched.ended()
         if failure:
@@ -152,7 +171,7 @@ class _Run:
             self._stdout.text,
             self._stderr.text,
             tracer.stacks,
-            (*tracer.notes, *self._dropped()),
+            (*tracer.notes, *(self._sampler.notes if self._sampler else ()), *self._dropped()),
         )
 
     def _attach(self, launched: Launched) -> Tracer | Untraced:
@@ -168,6 +187,7 @@ class _Run:
                 self._observer,
                 self._probes,
                 self._remains,
+                self._sampler,
             )
         except PermissionError:
             tracer = Untraced(launched, alarm, self.clock, why_forbidden().reason)
