@@ -22,6 +22,7 @@ _PROLOGUE: Final = re.compile(
 )
 _CALL_LENGTH: Final = 5
 _LONGEST: Final = 64
+_RED_ZONE: Final = 128  # bytes below the stack pointer that a function may use without moving it (AMD64 ABI, 3.2.2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +47,19 @@ def is_stub(name: str) -> bool:
 def path_outward(
     file: CodeFile, function: Function, inner: Container[str]
 ) -> tuple[Caller, ...] | None:
-    """The callers of `function`, its own caller first, as far as there is no choice: up to the stub that Go calls.
+    """The callers of `function`, its own caller first, as far as there is no choice: up to the stub that Go calls, or
+    a function that nobody calls but through a pointer, as `main` and those that threads begin with.
 
-    None where there is a choice. `inner` are functions that can't be meant. Calls through pointers are not seen.
+    None where there is a choice. `inner` are functions that can't be meant.
     """
     found: list[Caller] = []
-    names: set[str] = set()
     while not is_stub(function.name):
         callers = [caller for caller in callers_of(file, function) if caller.name not in inner]
-        if len(callers) != 1 or len(found) == _LONGEST or callers[0].name in names:
+        if not callers:
+            break
+        if len(callers) > 1 or len(found) == _LONGEST or callers[0] in found:
             return None
         found.append(callers[0])
-        names.add(callers[0].name)
         function = callers[0].function
     return tuple(found)
 
@@ -71,13 +73,26 @@ def frame_size(file: CodeFile, site: int) -> int | None:
     if row.cfa.register != _FRAME_POINTER:
         return row.cfa.offset
     prologue = _PROLOGUE.match(file.read(function.start, 64))
-    if not prologue:
+    if not prologue or file.has_variable_frame(function):
         return None
     pushes = len(re.findall(rb"\x41?[\x50-\x57]", prologue["pushes"]))
     fixed = row.cfa.offset + 8 * pushes
     if prologue["added"]:
         return fixed - int.from_bytes(prologue["added"], "little", signed=True)
     return fixed + int.from_bytes(prologue["byte"] or prologue["word"] or b"\0", "little")
+
+
+def largest_frame(file: CodeFile, function: Function) -> int | None:
+    """The most bytes that one call of `function` uses, calls of its own left out; None where that can't be told."""
+    entry = file.frames.entry(function.start)
+    sizes = [
+        row.cfa.offset
+        if row.cfa and row.cfa.register != _FRAME_POINTER
+        else frame_size(file, start + 1)
+        for start, row in (file.frames.rows(entry) if entry else ())
+    ]
+    known = [size for size in sizes if size is not None]
+    return max(known) + _RED_ZONE if known and len(known) == len(sizes) else None
 
 
 def go_callers(file: CodeFile, stub: str) -> tuple[str, ...]:

@@ -24,6 +24,9 @@ _FUNCTION_TYPES = (2, 10)  # STT_FUNC, STT_GNU_IFUNC
 _IRELATIVE = 37  # R_X86_64_IRELATIVE
 _LONGEST_CALL = 7
 _BRANCH: Final = re.compile(rb"[\xe8\xe9]")  # call and jmp, with the distance in 32 bits
+_ALLOCATES: Final = re.compile(
+    rb"[\x48\x4c]\x29[\xc4\xcc\xd4\xdc\xec\xf4\xfc]"
+)  # sub %register,%rsp
 _STUB: Final = re.compile(rb"(?:\xf3\x0f\x1e\xfa)?\xf2?\xff\x25(.{4})", re.DOTALL)
 """An entry of the procedure linkage table: ``[endbr64] [bnd] jmp *slot(%rip)``."""
 
@@ -142,6 +145,16 @@ class CodeFile:
         """The function with that symbol."""
         start = self._by_name.get(name.encode())
         return None if start is None else self.function(start)
+
+    def has_variable_frame(self, function: Function) -> bool:
+        """Whether a function takes as much of the stack as it finds out that it needs (alloca, variable arrays)."""
+        code = self.read(function.start, function.end - function.start)
+        return _ALLOCATES.search(code) is not None
+
+    @property
+    def is_stripped(self) -> bool:
+        """Whether only the functions are named that the dynamic linker needs."""
+        return ".symtab" not in self._sections
 
     def symbols_ending(self, end: str) -> tuple[str, ...]:
         """The symbols of functions or variables with that end, without it."""

@@ -40,6 +40,11 @@ class Loaded:
         """As its language names it."""
         return self.function.name
 
+    @property
+    def has_variable_frame(self) -> bool:
+        """Whether it takes as much of the stack as it finds out that it needs (alloca, arrays of variable length)."""
+        return self.file.has_variable_frame(self.function)
+
 
 class LoadedCode:
     """The code of one process, by the files that were mapped."""
@@ -50,6 +55,7 @@ class LoadedCode:
         self._first = {m.path: m.start - m.offset for m in reversed(self._files)}
         self._code: dict[str, tuple[CodeFile, int] | None] = {}
         self._functions: dict[int, Loaded | None] = {}
+        self._may_call: dict[tuple[int, int, int, int], bool] = {}
         self._calls: dict[int, Call | None] = {}
 
     def spot(self, address: int) -> Spot | None:
@@ -96,6 +102,31 @@ class LoadedCode:
             return self._named(call.symbol, spot.file)
         function = None if call.target is None else spot.file.function(call.target)
         return Loaded(spot.file, function) if function else None
+
+    def may_call(self, caller: Loaded, callee: Loaded) -> bool:
+        """Whether `caller` has a call of `callee`; or one through a pointer, where nothing names `callee`."""
+        key = (id(caller.file), caller.function.start, id(callee.file), callee.function.start)
+        if key not in self._may_call:
+            self._may_call[key] = self._has_call(caller, callee)
+        return self._may_call[key]
+
+    def _has_call(self, caller: Loaded, callee: Loaded) -> bool:
+        start = callee.function.start
+        by_pointer_only = not callee.file.branches.get(start)
+        for pc in range(caller.function.start + 2, caller.function.end + 1):
+            call = caller.file.call_before(pc)
+            if call is None:
+                continue
+            if call.symbol:
+                named = self._named(call.symbol, caller.file)
+                if named.file is callee.file and named.function.start == start:
+                    return True
+            elif call.target is None:
+                if by_pointer_only:
+                    return True
+            elif caller.file is callee.file and call.target == start:
+                return True
+        return False
 
     def _named(self, symbol: str, caller: CodeFile) -> Loaded:
         """The function that a dynamic linker finds under that name, called by that name."""

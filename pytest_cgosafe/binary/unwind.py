@@ -40,9 +40,9 @@ class Link(Enum):
     PROVED = auto()
     """The call before it leads to that function."""
     POSSIBLE = auto()
-    """The call before it goes through a pointer."""
+    """The call before it goes through a pointer; or it is a later call by a function that calls that one too."""
     WRONG = auto()
-    """It follows no call, or a call of something else."""
+    """It follows no call, or a call that has nothing to do with that function."""
 
 
 class End(Enum):
@@ -71,6 +71,8 @@ class Frame:
     size: int
     """Bytes that each takes; that it used, for the innermost of all."""
     count: int = 1
+    function: Loaded | None = None
+    """None where only its name is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,8 @@ class Trail:
     """Where it stands."""
     proved: int
     """How many of the steps were proved."""
+    innermost: int
+    """The innermost return address."""
 
 
 @dataclass(slots=True)
@@ -98,6 +102,8 @@ class _At:
     fp: int | None
     """The frame pointer register; None where it is not known."""
     interrupted: bool = False
+    guessed: bool = False
+    """The frame pointer is a guess."""
 
     @property
     def within(self) -> int:
@@ -113,11 +119,6 @@ class Walker:
         self._words = memoryview(stack.data)[: len(stack.data) // _WORD * _WORD].cast("Q")
         self._code = code
 
-    @property
-    def start(self) -> int:
-        """The stack's lowest address."""
-        return self._stack.start
-
     def starts(self, within: int) -> Iterator[int]:
         """The places in the lowest `within` bytes of the stack where a return address stands."""
         for at in range(min(within // _WORD, len(self._words))):
@@ -131,50 +132,56 @@ class Walker:
         assert pc is not None  # the caller found it there
         callee = self._code.called_before(pc)
         size = slot + _WORD - self._stack.start
-        frames = [Frame(callee.name if callee else None, self._stack.start, size)]
+        frames = [Frame(callee.name if callee else None, self._stack.start, size, 1, callee)]
         # A function that keeps a frame pointer pushes its caller's first, next to the return address.
-        now = _At(pc, slot + _WORD, self._above(slot - _WORD))
+        now = _At(pc, slot + _WORD, self._above(slot - _WORD), guessed=True)
         proved = 0
+        sizes: dict[int, int] = {}
         while True:
             function, row = self._code.function(now.within), self._code.row(now.within)
             found, end = self._step(function, row, now)
             if found is None or function is None:
                 break
             size = found.sp - now.sp
+            if not function.has_variable_frame and sizes.setdefault(now.pc, size) != size:
+                end = End.OVERWRITTEN
+                break
             name = _SIGNAL if row and row.is_signal else function.name
             levels = 1 + self._further(now, found, row)
-            frames.append(Frame(name, now.sp, size, levels))
+            frames.append(Frame(name, now.sp, size, levels, function))
             proved += levels * (self.link(found.pc, function) is Link.PROVED)
             now = self._advance(found, (levels - 1) * size, row)
-        return Trail(tuple(frames), end, now.sp, function, now.pc, proved)
+        return Trail(tuple(frames), end, now.sp, function, now.pc, proved, pc)
 
     def _step(self, function: Loaded | None, row: Row | None, now: _At) -> tuple[_At | None, End]:
         """The caller of `function`, which stands at `now`; or why there is none to be had."""
-        if function is None:
-            return None, End.LOST
-        if function.name in _SWITCHES:
-            return None, End.SWITCH
+        end = self._known_end(function, row)
+        if function is None or end is not None:
+            return None, end or End.LOST
         slot = self._return_slot(row, now)
-        if row and row.saved.get(_RETURN_ADDRESS, 0) is None:
-            return None, End.OUTERMOST
         if row and row.is_signal:
             return self._interrupted(row, now, slot), End.LOST
-        if slot is None or self._link_at(slot, function) is Link.WRONG:
-            return self._nearest(function, row, now, slot)
-        return self._returned(slot, row, now), End.LOST
-
-    def _nearest(
-        self, function: Loaded, row: Row | None, now: _At, slot: int | None
-    ) -> tuple[_At | None, End]:
-        """The caller where it is not at `slot`, where it should be; or not known where that is.
-
-        The frame pointer may have been lost on the way: then the nearest call of `function` is the one.
-        """
-        if slot is not None and row and row.cfa and row.cfa.register == _STACK_POINTER:
+        if slot is not None and self._link_at(slot, function) is not Link.WRONG:
+            return self._returned(slot, row, now), End.LOST
+        by_stack_pointer = row and row.cfa and row.cfa.register == _STACK_POINTER
+        if slot is not None and (by_stack_pointer or not now.guessed):
             return None, End.OVERWRITTEN if slot < self._end else End.BEYOND
+        return self._nearest(function, row, now), End.LOST
+
+    def _known_end(self, function: Loaded | None, row: Row | None) -> End | None:
+        """Why there can be no caller on this stack."""
+        if function is None:
+            return End.LOST
+        if function.name in _SWITCHES:
+            return End.SWITCH
+        outermost = row is not None and row.saved.get(_RETURN_ADDRESS, 0) is None
+        return End.OUTERMOST if outermost else None
+
+    def _nearest(self, function: Loaded, row: Row | None, now: _At) -> _At | None:
+        """The caller where the frame pointer is not known, which would tell where it is: the nearest that fits."""
         places = range(now.sp, min(now.sp + _SEARCHED, self._end), _WORD)
         nearest = next((at for at in places if self._link_at(at, function) is Link.PROVED), None)
-        return None if nearest is None else self._returned(nearest, row, now), End.LOST
+        return None if nearest is None else self._returned(nearest, row, now)
 
     def _link_at(self, slot: int, callee: Loaded) -> Link:
         pc = self._word(slot)
@@ -205,11 +212,11 @@ class Walker:
             return Link.PROVED
         if call.symbol and (called.function.is_resolver or _is_loader(callee)):
             return Link.POSSIBLE if called.function.is_resolver else Link.PROVED
-        if called.file is callee.file and called.file.jumps_to(
-            called.function, callee.function.start
-        ):
+        start = callee.function.start
+        if called.file is callee.file and called.file.jumps_to(called.function, start):
             return Link.PROVED
-        return Link.WRONG
+        caller = self._code.function(pc - 1)
+        return Link.POSSIBLE if caller and self._code.may_call(caller, callee) else Link.WRONG
 
     def _return_slot(self, row: Row | None, now: _At) -> int | None:
         if row is None or row.cfa is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Final
 
 from pytest_cgosafe.binary.callers import (
@@ -11,9 +12,10 @@ from pytest_cgosafe.binary.callers import (
     frame_size,
     go_callers,
     is_stub,
+    largest_frame,
     path_outward,
 )
-from pytest_cgosafe.binary.loaded import LoadedCode
+from pytest_cgosafe.binary.loaded import Loaded, LoadedCode
 from pytest_cgosafe.binary.unwind import End, Frame, Walker
 from pytest_cgosafe.crash.folding import fold
 from pytest_cgosafe.crash.naming import is_glue_name
@@ -22,7 +24,6 @@ from pytest_cgosafe.results import CallChain
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from pytest_cgosafe.binary.codefile import CodeFile
     from pytest_cgosafe.binary.unwind import Trail
     from pytest_cgosafe.results import ThreadStack
     from pytest_cgosafe.watch.remains import Remains
@@ -71,38 +72,39 @@ def attribute(
 def chain_of(left: Remains, stack: ThreadStack) -> CallChain | None:
     """The calls that made the peak of a stack; None where nothing that can be read was left."""
     code = LoadedCode(left.files)
-    found = _best_walk(Walker(left.stack, code))
-    if found is None:
+    trail = _best_walk(Walker(left.stack, code))
+    if trail is None:
         return None
-    trail, skipped = found
-    doubts = [f"what went deepest was overwritten: this reached {skipped:,} bytes less"] * (
-        skipped > 0
-    )
+    doubts = []
+    if (unexplained := _unexplained(trail, code)) > 0:
+        doubts.append(f"something went {unexplained:,} bytes deeper and was overwritten")
     if (deeper := (stack.peak or 0) - left.peak) > 0:
         doubts.append(f"what started the program went {deeper:,} bytes deeper: this is its own")
     if (stack.note or "").startswith("at most"):
         doubts.append("perhaps an earlier thread on the same memory made it")
     whole = _outward(trail, left, code)
     doubts += whole.doubts
-    if trail.last:
-        doubts += _choices(whole.frames, trail.last.file)
+    doubts += _choices(whole.frames)
     calls = fold(_without_glue(whole.frames))
     return CallChain(calls, "; ".join(doubts) or None) if calls else None
 
 
-def _best_walk(walker: Walker) -> tuple[Trail, int] | None:
-    """The walk from the lowest return address that leads somewhere, and how far above the deepest byte it begins."""
-    best: tuple[Trail, int] | None = None
-    for number, slot in enumerate(walker.starts(_SEARCHED)):
-        trail = walker.walk(slot)
-        skipped = slot - walker.start if number else 0
+def _best_walk(walker: Walker) -> Trail | None:
+    """The walk from the lowest return address that leads somewhere."""
+    best: Trail | None = None
+    for trail in islice(map(walker.walk, walker.starts(_SEARCHED)), _TRIES):
         if trail.proved >= _ENOUGH or trail.end in (End.OUTERMOST, End.SWITCH):
-            return trail, skipped
-        if best is None or trail.proved > best[0].proved:
-            best = trail, skipped
-        if number == _TRIES:
-            break
+            return trail
+        if best is None or trail.proved > best.proved:
+            best = trail
     return best
+
+
+def _unexplained(trail: Trail, code: LoadedCode) -> int:
+    """How many bytes deeper something went than the innermost function of a walk can have gone."""
+    callee = code.called_before(trail.innermost)
+    most = largest_frame(callee.file, callee.function) if callee else None
+    return 0 if most is None else max(0, trail.frames[0].size - most)
 
 
 def _outward(trail: Trail, left: Remains, code: LoadedCode) -> _Found:
@@ -111,7 +113,7 @@ def _outward(trail: Trail, left: Remains, code: LoadedCode) -> _Found:
         return _Found(trail.frames, (_OVERWRITTEN,))
     if trail.end is End.SWITCH and trail.last.name == _GO_ENTRY:
         return _into_go(trail, left, code)
-    last = Frame(trail.last.name, trail.sp, 0)
+    last = Frame(trail.last.name, trail.sp, 0, 1, trail.last)
     if trail.end in (End.OUTERMOST, End.SWITCH):
         return _Found((*trail.frames, last))
     if trail.end is End.BEYOND:
@@ -150,10 +152,7 @@ def _by_code(frames: tuple[Frame, ...], stub: str | None, trail: Trail) -> _Foun
 
 
 def _by_room(trail: Trail, left: Remains, code: LoadedCode) -> _Found | None:
-    """Further out where later calls overwrote the frames: by who can have called, if the room that is left fits.
-
-    All calls from Go on a thread begin at the same place, so the return address of a later one shows where that is.
-    """
+    """Further out where later calls overwrote the frames: by who can have called, if the room that is left fits."""
     assert trail.last
     file, function = trail.last.file, trail.last.function
     names = {frame.name for frame in trail.frames if frame.name}
@@ -164,21 +163,29 @@ def _by_room(trail: Trail, left: Remains, code: LoadedCode) -> _Found | None:
     sizes = [caller.size for caller in callers or ()]
     if callers is None or not size or None in sizes:
         return None
-    if not callers and not is_stub(function.name):
-        return None
-    beyond = sum(filter(None, sizes))
-    for at in _go_entries(trail.sp, left, code):
-        levels, rest = divmod(at + 8 - trail.sp - beyond, size)
+    outermost = callers[-1].name if callers else function.name
+    from_go = is_stub(outermost)
+    for at in (_go_entries if from_go else _thread_entries)(trail.sp, left, code):
+        levels, rest = divmod(at + 8 - trail.sp - sum(filter(None, sizes)), size)
         if rest or levels < 1 or (levels > 1 and not recursive):
             continue
-        frames = [*trail.frames, Frame(function.name, trail.sp, size, levels)]
-        frames += [Frame(caller.name, 0, caller.size or 0) for caller in callers]
-        stub = callers[-1].name if callers else function.name
-        found = _by_code(tuple(frames), stub, trail)
-        lost = levels - 1 + len(callers)
-        doubt = f"the outer {lost + 1} frames were overwritten: told by the code and by the room they took"
-        return _Found(found.frames, ((doubt,) if lost else ()) + found.doubts)
+        frames = [*trail.frames, Frame(function.name, trail.sp, size, levels, trail.last)]
+        frames += [Frame(c.name, 0, c.size or 0, 1, Loaded(file, c.function)) for c in callers]
+        found = _by_code(tuple(frames), outermost, trail) if from_go else _Found(tuple(frames))
+        lost = levels + len(callers)
+        doubt = f"the outer {lost} frames were overwritten: told by the code and the room they took"
+        return _Found(found.frames, ((doubt,) if lost > 1 else ()) + found.doubts)
     return None
+
+
+def _thread_entries(sp: int, left: Remains, code: LoadedCode) -> Iterator[int]:
+    """Where above `sp` the functions return to that a thread begins in: those are still there when it ends."""
+    walker = Walker(left.stack, code)
+    for at in range(max(sp, left.top - _SEARCHED), left.top - 8, 8):
+        if code.call_before(left.stack.word(at) or 0):
+            trail = walker.walk(at)
+            if trail.end is End.OUTERMOST:
+                yield at
 
 
 def _go_entries(sp: int, left: Remains, code: LoadedCode) -> Iterator[int]:
@@ -201,16 +208,26 @@ def _go_entries(sp: int, left: Remains, code: LoadedCode) -> Iterator[int]:
         seen.update(places)
 
 
-def _choices(frames: Sequence[Frame], file: CodeFile) -> list[str]:
-    """A function on the way that others call too: a later call by those may stand where the deepest one's stood."""
+def _choices(frames: Sequence[Frame]) -> list[str]:
+    """A function on the way that another calls with the same frame: where the deepest call stood, a later may stand.
+
+    Such a later call leaves no seam where it ends and the deeper one's remains begin.
+    """
     names = [frame.name for frame in frames[1:] if frame.name]
-    for name in dict.fromkeys(names[:-1]):
-        function = file.named(name)
-        if function and not is_glue_name(name):
-            callers = (caller.name for caller in callers_of(file, function))
-            other = next((caller for caller in callers if caller not in names), None)
-            if other:
-                return [f"a later call of {name} by {other} may have replaced what called it"]
+    for inner, outer in pairwise(frames[1:]):
+        if not inner.function or not outer.size or is_glue_name(inner.name or ""):
+            continue
+        if inner.function.file.is_stripped:  # the C library
+            continue
+        level = (
+            inner.size or outer.size
+        )  # of a recursion, any number of levels more or less fits as well
+        for caller in callers_of(inner.function.file, inner.function.function):
+            fits = caller.size is not None and (caller.size - outer.size) % level == 0
+            if caller.name not in names and fits:
+                return [
+                    f"{outer.name} may be {caller.name}: a later, shallower call of {inner.name} would look the same"
+                ]
     return []
 
 

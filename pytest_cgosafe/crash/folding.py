@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from pytest_cgosafe.results import Call
@@ -48,12 +50,22 @@ def fold(frames: Iterable[Frame]) -> tuple[Call, ...]:
 
 def describe_chain(chain: CallChain) -> Iterator[str]:
     """A sentence that names the calls which made a peak, innermost first, and one about what is not sure of it."""
-    calls = [_describe(call) for call in chain.calls]
+    calls = []
+    for library, group in groupby(chain.calls, _library):
+        described = [_describe(call) for call in group]
+        alike = library and len(described) > 1
+        calls += [f"{len(described)} functions of {library}"] if alike else described
     if len(calls) > _MOST_SHOWN:
         calls[_MOST_SHOWN - 2 : -1] = [f"... {len(calls) - _MOST_SHOWN + 1} more"]
     yield f"peak made by {' <- '.join(calls)}"
     if chain.doubt:
         yield f"not sure: {chain.doubt}"
+
+
+def _library(call: Call) -> str:
+    """The file of a function that has no name."""
+    found = re.fullmatch(r"(.+)\+0x[0-9a-f]+", call.function)
+    return found[1] if found else ""
 
 
 def _describe(call: Call) -> str:
