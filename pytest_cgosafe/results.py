@@ -100,8 +100,10 @@ class Call:
     """A function on a chain of calls, with the calls of itself that directly follow it taken together."""
 
     function: str
+    """``libc.so.6+0x5c400`` for one that has no symbol: the file and where in it the function begins. Several that call
+    each other in turn are told together, innermost first: ``even <- odd``."""
     count: int
-    """How many frames of it stand in a row: 1,000 for a recursion that deep."""
+    """How many frames of it stand in a row: 1,000 for a recursion that deep; of several, how many rounds."""
     size: int | None
     """Bytes of stack that one of them takes; None where it can't be known."""
 
@@ -135,13 +137,12 @@ class ThreadStack:
     """What made the peak; None where that was not found out."""
     initial: int | None = None
     """Bytes at the top that were taken before the thread's first instruction: the main thread's arguments and
-    environment, above which the kernel leaves up to 8 KiB free at random (``arch_align_stack``, arch/x86/kernel/process.c);
-    another thread's descriptor and thread-local storage. None where not known."""
-
-    @property
-    def used(self) -> int | None:
-        """Bytes of the peak that the thread's own code took, the same in every run that does the same."""
-        return None if self.peak is None or self.initial is None else self.peak - self.initial
+    environment, with up to 8 KiB that the kernel leaves free at random (``arch_align_stack``); another thread's
+    descriptor and thread-local storage. None where not known."""
+    used: int | None = None
+    """Bytes below those that the program itself used; of the main thread, what the dynamic loader and Go's runtime used
+    before ``runtime.main`` is left out (in C programs, before the entry point). Unlike the peak it is the same, but for
+    some hundred bytes, in every run that does the same. None where not known."""
 
     @property
     def headroom(self) -> float | None:
@@ -155,7 +156,6 @@ class ThreadStack:
         return max(0.0, 1 - self.peak / limit)
 
 
-@dataclass(frozen=True, slots=True)
 @dataclass(frozen=True, slots=True)
 class Place:
     """A place in a program's code."""
@@ -183,15 +183,15 @@ class GoroutineStack:
     """The function that needed the room, then its callers, the nearest four; empty where the growth was not watched."""
 
 
+@dataclass(frozen=True, slots=True)
 class GoroutineStacks:
     """The goroutine stacks of a run."""
 
     peak_count: int
-    peak_stack: int
     """The most goroutines seen alive at once, counted as ``runtime.NumGoroutine`` does."""
-    limit: int
+    peak_stack: int
     """Bytes of the largest stack that any goroutine was seen to have; a power of two."""
-
+    limit: int
     """Bytes that a goroutine stack may grow to (``debug.SetMaxStack``)."""
     most_count: int | None = None
     """There never were more than these, the runtime's own included: it uses what it keeps of ended ones again."""
@@ -219,6 +219,7 @@ class Sample:
     """Alive, counted as ``runtime.NumGoroutine`` does; None where that is not known."""
     rss: int | None
     """Bytes of resident memory."""
+
 
 @dataclass(frozen=True, slots=True)
 class Variable:
@@ -370,6 +371,29 @@ class Crossing:
 
 
 @dataclass(frozen=True, slots=True)
+class TracedFunction:
+    """A C function that was called while what C is given was traced."""
+
+    name: str
+    calls: int
+    """How many of its calls were looked at."""
+    let_go: bool
+    """The later ones were not: that would cost too much of the program's time."""
+
+
+@dataclass(frozen=True, slots=True)
+class TraceSummary:
+    """What the trace of crossings at run time looked at, and what not."""
+
+    functions: tuple[TracedFunction, ...]
+    """The C functions that Go called with arguments that can hold a pointer, by name."""
+    untyped: tuple[str, ...] = ()
+    """Those that could not be traced: the DWARF does not tell their arguments."""
+    notes: tuple[str, ...] = ()
+    """What else could not be done, and why."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunResult:
     """One watched run of a program."""
 
@@ -387,9 +411,9 @@ class RunResult:
     crash: Crash | None = None
     hang: Hang | None = None
     crossings: tuple[Crossing, ...] = ()
-    notes: tuple[str, ...] = field(default=())
-    """What could not be measured or kept, and why."""
     trace: TraceSummary | None = None
     """What the trace of crossings looked at; None where it was not asked for."""
     samples: tuple[Sample, ...] = ()
     """Looks at the running program in order of time, the last one at its end; at most some hundred."""
+    notes: tuple[str, ...] = field(default=())
+    """What could not be measured or kept, and why."""

@@ -17,7 +17,7 @@ from . import memory
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from .gopclntab import FunctionTable
+    from .functable import FunctionTable
 
 _MAX_THREADS = 20_000
 

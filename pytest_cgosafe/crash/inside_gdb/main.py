@@ -13,7 +13,7 @@ import gdb
 from . import arch, causes, memory, overflows, siginfo
 from .boundaries import Boundaries
 from .facts import Facts
-from .gopclntab import FunctionTable
+from .gopclntab import find_function_table
 from .goroutines import Goroutines
 from .goruntime import Goroutine, GoRuntime, Machine, has_debug_information
 from .symbols import Symbols
@@ -97,7 +97,7 @@ class _Examination:
         self._live = request["live"]
         pid = gdb.selected_inferior().pid
         self._mappings = memory.live_mappings(pid) if self._live else memory.core_mappings()
-        functions = None if has_debug_information() else FunctionTable.find()
+        functions = None if has_debug_information() else find_function_table()
         self._symbols = Symbols(functions)
         self._runtime = GoRuntime(functions)
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .arch import Arch
-    from .gopclntab import FunctionTable
+    from .functable import FunctionTable
 
 _MASK = 0xFFFF_FFFF_FFFF_FFFF
 
