@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 _DEFAULT_CFLAGS = (frozenset({"-O2", "-g"}), frozenset[str]())
 """What ``go env CGO_CFLAGS`` says when the user set nothing (go/src/cmd/go/internal/envcmd, Go 1.21 to 1.27)."""
 _TESTED = "{{if or .TestGoFiles .XTestGoFiles}}{{.Dir}}{{end}}"
+_MAIN_AND_TESTS = (
+    '{{$d := .Dir}}{{if eq .Name "main"}}{{range .GoFiles}}{{$d}}/{{.}}\n{{end}}{{range .CgoFiles}}{{$d}}/{{.}}\n'
+    "{{end}}{{end}}{{range .TestGoFiles}}{{$d}}/{{.}}\n{{end}}{{range .XTestGoFiles}}{{$d}}/{{.}}\n{{end}}"
+)
 _LIBRARY_SUFFIX = {BuildMode.C_SHARED: ".so", BuildMode.C_ARCHIVE: ".a"}
 
 
@@ -90,6 +94,8 @@ class BuildFlags:
             settings[name] = (
                 f"{own} -g -fno-omit-frame-pointer".strip()
                 if self.profile is Profile.DEBUG
+                else flags
+                if "-g" in flags.split()
                 else f"{flags} -g"
             )
         if self.profile is Profile.DEBUG:
@@ -115,7 +121,7 @@ class Builder:
         self.store = store
         self.base = base
         self._go: Tool | None = None
-        self._settings: dict[object, dict[str, str]] = {}
+        self._environments: dict[object, GoEnv] = {}
 
     @property
     def go(self) -> Tool:
@@ -155,10 +161,33 @@ class Builder:
             build_mode=flags.build_mode,
         )
 
-    def vet(self, package: str, flags: BuildFlags, *, base: Path | None = None) -> Answer:
-        """What ``go vet``'s cgocall pass says of the packages that `package` names, as JSON. Raises ToolchainError."""
+    def environment(self, package: str, flags: BuildFlags, *, base: Path | None = None) -> GoEnv:
+        """The go command's settings where `package` would be built. Raises ToolchainError where cgo can't be used."""
+        return self._environment_of(Target.of(package, base or self.base), flags)
+
+    def vet(
+        self,
+        package: str,
+        flags: BuildFlags,
+        tool: Path,
+        analyzer: str,
+        *,
+        base: Path | None = None,
+    ) -> Answer:
+        """What `analyzer` in `tool`, run by ``go vet``, says of the packages that `package` names, as JSON.
+
+        Raises ToolchainError.
+        """
         target = Target.of(package, base or self.base)
-        return self._ask(["vet", "-cgocall", "-json"], target, flags)[0]
+        return self._ask(["vet", "-json", f"-vettool={tool}", f"-{analyzer}"], target, flags)[0]
+
+    def files_with_directives(
+        self, package: str, flags: BuildFlags, *, base: Path | None = None
+    ) -> list[Path]:
+        """The Go files whose ``//go:debug`` lines count: of main packages and of tests, with errors in them or not."""
+        target = Target.of(package, base or self.base)
+        answer, _ = self._ask(["list", "-e", "-f", _MAIN_AND_TESTS], target, flags)
+        return [Path(line) for line in answer.stdout.split("\n") if line]
 
     def packages_with_tests(
         self, pattern: str, flags: BuildFlags, *, base: Path | None = None
@@ -185,7 +214,7 @@ class Builder:
         self, subcommand: list[str], target: Target, flags: BuildFlags, name: str | None = None
     ) -> tuple[Answer, Path]:
         """Run ``go SUBCOMMAND``; with `name`, its output goes to that name in the directory that is returned."""
-        settings = self._settings_for(target, flags)
+        settings = flags.settings(self._environment_of(target, flags))
         question = [*subcommand, *flags.arguments()]
         identity = [
             str(target.directory),
@@ -196,7 +225,7 @@ class Builder:
         ]
         work = self.store / hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
         output = work / "out"
-        with _locked(work):
+        with locked(work):
             kept = work / "answer.json"
             if not kept.exists():
                 output.mkdir(exist_ok=True)
@@ -206,14 +235,12 @@ class Builder:
                 kept.write_text(json.dumps(asdict(answer)))
             return Answer(**json.loads(kept.read_text())), output
 
-    def _settings_for(self, target: Target, flags: BuildFlags) -> dict[str, str]:
-        environment = os.environ | dict(flags.env)
-        known = (target.directory, str(flags), frozenset(environment.items()))
-        if known not in self._settings:
-            self._settings[known] = flags.settings(
-                check_cgo(self.go, target.directory, environment)
-            )
-        return self._settings[known]
+    def _environment_of(self, target: Target, flags: BuildFlags) -> GoEnv:
+        variables = os.environ | dict(flags.env)
+        known = (target.directory, frozenset(variables.items()))
+        if known not in self._environments:
+            self._environments[known] = check_cgo(self.go, target.directory, variables)
+        return self._environments[known]
 
 
 def _go_environment() -> list[tuple[str, str]]:
@@ -253,7 +280,7 @@ def _run_go(
 
 
 @contextmanager
-def _locked(directory: Path) -> Iterator[None]:
+def locked(directory: Path) -> Iterator[None]:
     """Hold `directory` against other threads and processes; the kernel lets go of it when a process dies."""
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / "lock").open("w") as file:

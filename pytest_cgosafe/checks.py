@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_cgosafe.crash.folding import describe_chain
 from pytest_cgosafe.crossings.render import render_crossing
+from pytest_cgosafe.crossings.rules import is_forbidden
 from pytest_cgosafe.sizes import format_share, format_size
 
 if TYPE_CHECKING:
@@ -45,9 +46,9 @@ def check(
         breaches += _check_goroutine_stacks(limits, run)
         found += run.crossings
     for crossing in dict.fromkeys(found):
-        if crossing.kind in limits.forbid:
+        if is_forbidden(crossing, limits.forbid):
             summary, *details = render_crossing(crossing)
-            breaches.append(Breach(summary, tuple(line.strip() for line in details)))
+            breaches.append(Breach(summary, tuple(line.removeprefix("  ") for line in details)))
     return tuple(breaches)
 
 

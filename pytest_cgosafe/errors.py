@@ -28,6 +28,10 @@ class BuildError(CgosafeError):
     """The go command refused a package; the message is its own text, the next step reproduces it."""
 
 
+class AnalyzerError(CgosafeError):
+    """The analyzer of crossings could not be built, or failed at its work."""
+
+
 class StartError(CgosafeError):
     """A program could not be started at all."""
 

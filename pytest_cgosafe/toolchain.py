@@ -106,7 +106,7 @@ def _go_candidates() -> list[Path]:
 
 @dataclass(frozen=True, slots=True)
 class GoEnv:
-    """The part of ``go env`` that decides how cgo code is built."""
+    """The part of ``go env`` that decides how cgo code is built, and by whom."""
 
     version: str
     cgo_enabled: bool
@@ -114,11 +114,18 @@ class GoEnv:
     cgo_cflags: str
     cgo_cxxflags: str
     experiment: str
+    root: Path
+    """GOROOT: of the release that go.mod selects, whichever the go command on PATH is."""
+    settings_files: tuple[Path, ...]
+    """The go.mod and the go.work that count there."""
 
 
 def go_env(go: Path, directory: Path | None, environment: dict[str, str] | None = None) -> GoEnv:
     """Ask the go command at `go` for its settings in `directory`. Raises ToolchainError when it doesn't answer."""
-    names = ("GOVERSION", "CGO_ENABLED", "CC", "CGO_CFLAGS", "CGO_CXXFLAGS", "GOEXPERIMENT")
+    names = (
+        *("GOVERSION", "CGO_ENABLED", "CC", "CGO_CFLAGS", "CGO_CXXFLAGS", "GOEXPERIMENT"),
+        *("GOROOT", "GOMOD", "GOWORK"),
+    )
     text = _ask([str(go), "env", "-json", *names], directory, environment)
     try:
         answer = json.loads(text)
@@ -133,6 +140,12 @@ def go_env(go: Path, directory: Path | None, environment: dict[str, str] | None 
         cgo_cflags=answer["CGO_CFLAGS"],
         cgo_cxxflags=answer["CGO_CXXFLAGS"],
         experiment=answer["GOEXPERIMENT"],
+        root=Path(answer["GOROOT"]),
+        settings_files=tuple(
+            Path(path)
+            for name in ("GOMOD", "GOWORK")
+            if (path := answer[name]) not in ("", "off", os.devnull)
+        ),
     )
 
 

@@ -1,4 +1,4 @@
-"""What to do instead of giving C a Go value, by the value's kind."""
+"""What to do instead of giving C a Go value, by the value's kind and by the way in which C gets it."""
 
 from __future__ import annotations
 
@@ -17,6 +17,33 @@ _ADVICE: Final = {
 }
 
 
-def fix_for(kind: CrossingKind) -> str:
+_ADVICE_ON_WAY: Final = {
+    (
+        "CGS003",
+        CrossingKind.POINTER,
+    ): "allocate it with C.malloc, pin it for as long as C keeps it, or store a runtime/cgo.Handle",
+    (
+        "CGS004",
+        CrossingKind.POINTER,
+    ): "return C memory (C.malloc, C.CString, C.CBytes), pinned memory or a runtime/cgo.Handle",
+    ("CGS004", CrossingKind.STRING): "return C.CString of it, and let C free that",
+    ("CGS004", CrossingKind.SLICE): "return C.CBytes of it and its length, and let C free that",
+    (
+        "CGS005",
+        CrossingKind.POINTER,
+    ): "give a runtime/cgo.Handle as user data, and Delete it when C is done",
+}
+"""Where the way matters more than the kind."""
+_ADVICE_ON_CHECKS: Final = {
+    "CGS080": "let the runtime check: take cgocheck=0 out",
+    "CGS090": "say why it is safe: //cgosafe:ignore CGS001 C copies it before it returns",
+    "CGS091": "remove the comment",
+}
+
+
+def fix_for(kind: CrossingKind, rule: str | None = None) -> str:
     """One sentence that says how to do it safely, with the place in the documentation."""
-    return f"{_ADVICE[kind]}; see docs/crossings.md#{kind}"
+    if rule in _ADVICE_ON_CHECKS:
+        return f"{_ADVICE_ON_CHECKS[rule]}; see docs/crossings.md#rules"
+    advice = _ADVICE_ON_WAY.get((rule or "", kind), _ADVICE[kind])
+    return f"{advice}; see docs/crossings.md#{kind}"

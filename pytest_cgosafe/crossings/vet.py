@@ -1,78 +1,104 @@
-"""The findings of ``go vet``'s cgocall pass, which sees one expression deep, as crossings."""
+"""What the analyzer, run by ``go vet``, finds in packages: crossings that can be seen without running anything."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_cgosafe.crossings.fixes import fix_for
-from pytest_cgosafe.errors import BuildError
-from pytest_cgosafe.results import Crossing, CrossingKind, Origin
+from pytest_cgosafe.crossings.suppression import suppression_in_environment, suppressions_in_source
+from pytest_cgosafe.crossings.tool import analyzer_for
+from pytest_cgosafe.errors import AnalyzerError, BuildError
+from pytest_cgosafe.results import Crossing, CrossingKind, FlowStep, Origin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-    from pytest_cgosafe.build import Builder, BuildFlags
+    from pytest_cgosafe.build import Answer, Builder, BuildFlags
 
-_C_CALL = re.compile(r"\bC\.(\w+)\s*\(")
+_ANALYZER = "cgosafe"
+_POSITION = re.compile(r"(?P<file>.+?):(?P<line>\d+)(?::\d+)?")
+_PANIC = re.compile(r"^(panic|fatal error): |^runtime: goroutine stack exceeds", re.MULTILINE)
 
 
 def vet(
     builder: Builder, package: str, flags: BuildFlags, *, base: Path | None = None
 ) -> tuple[Crossing, ...]:
-    """What ``go vet -cgocall`` finds in the packages that `package` names, built with `flags`.
+    """The unsafe crossings in the packages that `package` names, built with `flags`, test files included.
 
-    The pass does not tell which kind of value it is, only that it holds a Go pointer: all are of kind pointer.
-    Raises ToolchainError, and BuildError when a package can't be type-checked.
+    Raises ToolchainError, BuildError with the compiler's own words when a package can't be type-checked, and
+    AnalyzerError when the analyzer could not be built or failed.
     """
-    answer = builder.vet(package, flags, base=base)
-    # up to Go 1.23 the findings are on the standard error, behind a line "# package" each
-    lines = (answer.stdout or answer.stderr).splitlines()
-    text = "\n".join(line for line in lines if not line.startswith("# "))
-    try:
-        if not answer.ok:
-            raise ValueError
-        return tuple(_crossing(*finding) for finding in _findings(text))
-    except ValueError:
-        said = (answer.stderr or answer.stdout).rstrip()
-        raise BuildError(said, next_step=answer.command) from None
+    environment = builder.environment(package, flags, base=base)
+    files = builder.files_with_directives(package, flags, base=base)
+    suppressions = [*suppressions_in_source(environment.settings_files, files)]
+    if unchecked := suppression_in_environment(os.environ | dict(flags.env)):
+        suppressions.append(unchecked)
+    tool = analyzer_for(environment, otherwise=builder.store)
+    answer = builder.vet(package, flags, tool, _ANALYZER, base=base)
+    if not answer.ok and suppressions and "cgocheck" in answer.stderr:
+        unseen = "; the go command refuses that, so nothing else could be looked at"
+        return tuple(replace(found, message=found.message + unseen) for found in suppressions)
+    found = sorted(
+        crossings_in(answer), key=lambda crossing: (crossing.file or "", crossing.line or 0)
+    )
+    # a package and its test variant hold the same files
+    return tuple(dict.fromkeys((*suppressions, *found)))
 
 
-def _findings(answer: str) -> Iterator[tuple[str, int, int, str]]:
-    decoder, at = json.JSONDecoder(), 0
-    while at < len(answer.rstrip()):
-        packages, at = decoder.raw_decode(answer, at + len(answer[at:]) - len(answer[at:].lstrip()))
-        for passes in packages.values():
-            yield from map(_finding, passes.get("cgocall", ()))
+def crossings_in(answer: Answer) -> Iterator[Crossing]:
+    """The analyzer's diagnostics in what ``go vet -json`` said. Raises BuildError and AnalyzerError."""
+    said = (answer.stderr.strip() or answer.stdout.strip()).removesuffix("exit status 1").rstrip()
+    if _PANIC.search(said):
+        raise AnalyzerError(f"the analyzer of crossings failed\n{said}", next_step=answer.command)
+    if not answer.ok:
+        raise BuildError(said, next_step=answer.command)
+    # up to Go 1.23 on the standard error, among what else is told there
+    for packages in _objects(f"{answer.stdout}\n{answer.stderr}"):
+        for package, passes in packages.items():
+            diagnostics = passes.get(_ANALYZER, ())
+            if isinstance(diagnostics, dict):
+                raise AnalyzerError(
+                    f"the analyzer of crossings failed on {package}: {diagnostics.get('error')}",
+                    next_step=answer.command,
+                )
+            yield from map(_crossing, diagnostics)
 
 
-def _finding(diagnostic: dict[str, Any]) -> tuple[str, int, int, str]:
-    file, line, column = diagnostic["posn"].rsplit(":", 2)
-    return file, int(line), int(column), diagnostic["message"]
+def _objects(text: str) -> Iterator[dict[str, dict[str, Any]]]:
+    """Every JSON object in `text` that is spread over lines as unitchecker writes it: braces at the line's begin."""
+    lines: list[str] | None = None
+    for line in text.splitlines():
+        if line == "{":
+            lines = []
+        if lines is not None:
+            lines.append(line)
+        if line == "}" and lines is not None:
+            yield json.loads("\n".join(lines))
+            lines = None
 
 
-def _crossing(file: str, line: int, column: int, message: str) -> Crossing:
+def _crossing(diagnostic: dict[str, Any]) -> Crossing:
+    rule, kind, function = diagnostic["category"].split("/", 2)
+    known = CrossingKind(kind) if kind else CrossingKind.POINTER
+    place = _POSITION.fullmatch(diagnostic["posn"])
+    related = ((_POSITION.fullmatch(step["posn"]), step) for step in diagnostic.get("related", ()))
     return Crossing(
-        kind=CrossingKind.POINTER,
+        kind=known,
         origin=Origin.STATIC,
-        file=file,
-        line=line,
-        c_function=_called_at(Path(file), line, column),
-        message=f"go vet: {message}",
-        fix=fix_for(CrossingKind.POINTER),
+        file=place["file"] if place else None,
+        line=int(place["line"]) if place else None,
+        c_function=function or None,
+        message=diagnostic["message"],
+        fix=fix_for(known, rule),
+        flow=tuple(
+            FlowStep(file=at["file"], line=int(at["line"]), note=step["message"])
+            for at, step in related
+            if at
+        ),
+        rule=rule,
     )
-
-
-def _called_at(file: Path, line: int, column: int) -> str | None:
-    """The C function whose argument stands there: the last call that begins before it."""
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()[:line]
-    except (OSError, UnicodeDecodeError):
-        return None
-    before = "\n".join(
-        [*lines[:-1][-20:], lines[-1].encode()[: column - 1].decode(errors="ignore")]
-    )
-    calls = _C_CALL.findall(before)
-    return calls[-1] if calls else None
