@@ -33,6 +33,8 @@ _FATAL_ERROR: Final = "runtime.fatalthrow"
 _MOST_PICTURES = 8  # of stops that the program may survive: each takes some tenths of a second
 _MOST_PER_PLACE = 2
 _SI_KERNEL = 0x80  # sigaction(2)
+_COMPARED = 4096
+"""Bytes of a stack that tell two panics at the same place apart."""
 _HANDLER_DEPTH = 256 * 1024
 """Bytes of stack that a signal handler may have used when it ends the program."""
 
@@ -46,6 +48,8 @@ class Shot:
     """What started it: the signal, also of a Go panic that a signal became."""
     place: tuple[object, ...] = ()
     """Equal for stops that a picture would show the same of, as far as that can be told without one."""
+    stacks: tuple[bytes, ...] = ()
+    """Of a panic: what stood on the stacks that a picture shows."""
     picture: Picture | None = None
     notes: tuple[str, ...] = ()
     """Why there is no picture, or in which way it isn't of this very stop."""
@@ -140,13 +144,17 @@ class Camera:
         thread = go.thread(stop.tid) if go else None
         goroutine = _goroutine(stop, thread)
         if stop.breakpoint == _PANIC:
-            begun = self._panics.get(goroutine)
-            if go and begun and begun.stop.sp == stop.sp and _was_preempted(stop, go.memory):
+            stacks = _stacks(stop, thread, go.memory) if go else ()
+            last = self._panics.get(goroutine)
+            if last and last.picture and stacks and last.stacks == stacks:
+                # Mostly the same one: a thread that is interrupted before it runs on is stopped once more.
                 return False
             caller = go.memory.read(stop.sp, 8) if go else b""  # amd64: the return address
             fault = self._faults.pop(goroutine, None)
             place = (_PANIC, caller, fault.pc if fault else None)
-            shot = self._panics[goroutine] = Shot(stop, fault.signal if fault else None, place)
+            shot = self._panics[goroutine] = Shot(
+                stop, fault.signal if fault else None, place, stacks
+            )
             return (thread is None or thread.in_callback) and self._may_take(shot)
         self._fatal = True
         panic = self._panics.get(goroutine) if stop.breakpoint == _FATAL_PANIC else None
@@ -202,13 +210,15 @@ def _goroutine(stop: Stop, thread: GoThread | None) -> int:
     return thread.goroutine if thread and thread.goroutine else stop.tid
 
 
-def _was_preempted(stop: Stop, memory: Memory) -> bool:
-    """Whether the goroutine stood here before: the scheduler interrupted it between two tries of this instruction.
-
-    `asyncPreempt` is entered as if called from here, and returns (`pushCall` in signal_amd64.go): its return address
-    is still below sp, where a function that has not run yet can't have written.
-    """
-    return memory.read(stop.sp - 8, 8) == struct.pack("<Q", stop.pc)
+def _stacks(stop: Stop, thread: GoThread | None, memory: Memory) -> tuple[bytes, ...]:
+    """What a picture of a panic is taken of: the live part of the goroutine's stack, and of the C code's below it."""
+    if thread is None:
+        return ()
+    live = thread.goroutine_stack.stop - stop.sp
+    return (
+        memory.read(stop.sp, max(0, min(live, _COMPARED))),
+        memory.read(thread.thread_sp, _COMPARED),
+    )
 
 
 def _becomes_panic(stop: Stop, signal: SignalInfo, go: GoState | None) -> bool:

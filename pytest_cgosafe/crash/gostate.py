@@ -33,6 +33,8 @@ class GoThread:
     """The address of the goroutine (`g`) that the thread is running; 0 where it runs none."""
     goroutine_stack: range
     """Its stack; empty where the thread runs none."""
+    thread_sp: int
+    """Where the thread's own stack was left for the goroutine's: C's frames, in a callback; 0 where not known."""
 
 
 class GoImage:
@@ -105,7 +107,13 @@ class GoState:
         if curg is None or calls is None or extra is None:
             return None
         stack = self._stack(curg)
-        return None if stack is None else GoThread(calls > 0 or extra != 0, curg, stack)
+        if stack is None:
+            return None
+        return GoThread(calls > 0 or extra != 0, curg, stack, self._thread_sp(m))
+
+    def _thread_sp(self, m: int) -> int:
+        g0, sched = self._field(m, "g0"), self.image.g.get("sched")  # sp comes first in it
+        return (g0 and sched and self._number(g0 + sched)) or 0
 
     def _find_m(self, tid: int) -> int | None:
         head = self.image.allm

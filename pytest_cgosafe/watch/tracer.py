@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from pytest_cgosafe.results import Exit
 from pytest_cgosafe.watch import descendants, procfs, ptrace, signals
-from pytest_cgosafe.watch.arrivals import Arrivals
 from pytest_cgosafe.watch.descendants import Descendants
 from pytest_cgosafe.watch.handover import Handover
 from pytest_cgosafe.watch.machine import this_machine
@@ -66,7 +65,6 @@ class Tracer:
         self._told_end = False
         self._held: list[int] = []
         """Threads that wait at their end for the one that ends the program."""
-        self._arrivals = Arrivals()
         self._descendants = Descendants()
         ptrace.seize(launched.pid, self.options)
 
@@ -103,7 +101,7 @@ class Tracer:
             return False
         try:
             if status == _PREEMPTION and tid in self.program.threads:
-                self._let_go(tid, signal.SIGURG)
+                ptrace.cont(tid, signal.SIGURG)
             elif not os.WIFSTOPPED(status):
                 self._gone(tid, status)
             elif thread := self._known(tid):
@@ -179,13 +177,7 @@ class Tracer:
             return
         elif number in signals.CORE and self._observed(thread, number, info):
             return
-        self._let_go(thread.tid, number)
-
-    def _let_go(self, tid: int, number: int) -> None:
-        """Let a thread go on with the signal that it has stopped for."""
-        if number:
-            self._arrivals.gets_signal(tid)
-        ptrace.cont(tid, number)
+        ptrace.cont(thread.tid, number)
 
     def _trapped(self, thread: Thread, info: bytes) -> bool:
         """See to a trap of ours; False for any other signal."""
@@ -213,7 +205,7 @@ class Tracer:
             return False  # the program's own
         elif self.handover:
             ptrace.pass_breakpoint(thread.tid, by=False)
-        elif self._arrivals.is_new(thread.tid, registers):
+        else:
             stop = self._stop(thread, StopReason.BREAKPOINT, registers, name)
             if self.wants(stop):
                 Handover(self, stop).run(thread)
@@ -284,7 +276,6 @@ class Tracer:
         return False
 
     def _gone(self, tid: int, status: int) -> None:
-        self._arrivals.forget(tid)
         if tid == self._alarm.pid:
             self._alarm.ended()
             if self.exit is None:
