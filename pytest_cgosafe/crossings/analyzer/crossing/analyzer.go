@@ -1,19 +1,21 @@
 package crossing
 
-import (
-	"golang.org/x/tools/go/analysis"
-	"golang.org/x/tools/go/analysis/passes/buildssa"
-)
+import "golang.org/x/tools/go/analysis"
 
 // Analyzer reports Go values that reach C against the cgo pointer-passing rules.
 var Analyzer = &analysis.Analyzer{
-	Name:     "cgosafe",
-	Doc:      "report Go values that reach C against the cgo pointer-passing rules",
-	URL:      "https://pkg.go.dev/cmd/cgo#hdr-Passing_pointers",
-	Requires: []*analysis.Analyzer{buildssa.Analyzer},
-	Run:      run,
+	Name: "cgosafe",
+	Doc:  "report Go values that reach C against the cgo pointer-passing rules",
+	URL:  "https://pkg.go.dev/cmd/cgo#hdr-Passing_pointers",
+	Run:  run,
 }
 
 func run(pass *analysis.Pass) (any, error) {
+	pkg, funcs := build(pass)
+	e := newEngine(pass, pkg, funcs)
+	e.run()
+	for _, d := range e.findings.diagnostics(e) {
+		pass.Report(d)
+	}
 	return nil, nil
 }

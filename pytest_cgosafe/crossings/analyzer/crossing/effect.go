@@ -1,0 +1,64 @@
+package crossing
+
+import (
+	"go/types"
+
+	"golang.org/x/tools/go/ssa"
+)
+
+type effectKind int
+
+const (
+	sinkEffect  effectKind = iota // C gets label
+	storeEffect                   // value is stored where label points
+	callEffect                    // the function that label refers to is called, or the method of the value in an interface
+	pinEffect                     // what label points to is pinned, or unpinned
+)
+
+// An effect is what a call of a function does beyond its result, where that depends on what its caller hands in.
+type effect struct {
+	kind   effectKind
+	label  label
+	value  entry       // of a store
+	sink   *sink       // how C gets it
+	result *object     // of a call: what stands for its result
+	method *types.Func // of a call through an interface
+	pinner *object     // of a pin
+	unpin  bool
+}
+
+// effected is how an effect comes about.
+type effected struct {
+	way  *step
+	site ssa.Instruction
+	args []set
+}
+
+func (f *function) effect(e effect, way *step, site ssa.Instruction, args []set) {
+	known, ok := f.effects[e]
+	if !ok {
+		if len(f.order) >= maxEffects {
+			return
+		}
+		f.effects[e] = &effected{way, site, args}
+		f.order = append(f.order, e)
+		f.e.changed = true
+		return
+	}
+	for i, arg := range args {
+		if i == len(known.args) {
+			known.args = append(known.args, make(set))
+		}
+		for en, way := range arg {
+			if known.args[i] == nil {
+				known.args[i] = make(set)
+			}
+			if known.args[i].add(en, way) {
+				f.e.changed = true
+			}
+		}
+	}
+}
+
+// maxEffects bounds the summary of a function.
+const maxEffects = 2000
