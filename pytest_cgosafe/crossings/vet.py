@@ -44,14 +44,15 @@ def vet(
         unseen = "; the go command refuses that, so nothing else could be looked at"
         return tuple(replace(found, message=found.message + unseen) for found in suppressions)
     found = sorted(
-        crossings_in(answer), key=lambda crossing: (crossing.file or "", crossing.line or 0)
+        map(_crossing, diagnostics_in(answer, _ANALYZER)),
+        key=lambda crossing: (crossing.file or "", crossing.line or 0),
     )
     # a package and its test variant hold the same files
     return tuple(dict.fromkeys((*suppressions, *found)))
 
 
-def crossings_in(answer: Answer) -> Iterator[Crossing]:
-    """The analyzer's diagnostics in what ``go vet -json`` said. Raises BuildError and AnalyzerError."""
+def diagnostics_in(answer: Answer, analyzer: str) -> Iterator[dict[str, Any]]:
+    """What `analyzer` reported, as ``go vet -json`` has it. Raises BuildError and AnalyzerError."""
     said = (answer.stderr.strip() or answer.stdout.strip()).removesuffix("exit status 1").rstrip()
     if _PANIC.search(said):
         raise AnalyzerError(f"the analyzer of crossings failed\n{said}", next_step=answer.command)
@@ -60,13 +61,13 @@ def crossings_in(answer: Answer) -> Iterator[Crossing]:
     # up to Go 1.23 on the standard error, among what else is told there
     for packages in _objects(f"{answer.stdout}\n{answer.stderr}"):
         for package, passes in packages.items():
-            diagnostics = passes.get(_ANALYZER, ())
+            diagnostics = passes.get(analyzer, ())
             if isinstance(diagnostics, dict):
                 raise AnalyzerError(
                     f"the analyzer of crossings failed on {package}: {diagnostics.get('error')}",
                     next_step=answer.command,
                 )
-            yield from map(_crossing, diagnostics)
+            yield from diagnostics
 
 
 def _objects(text: str) -> Iterator[dict[str, dict[str, Any]]]:

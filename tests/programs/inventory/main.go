@@ -1,5 +1,5 @@
 // Command inventory allocates in C's heap in many ways. A "want" at an allocation says what becomes of it; where it is
-// leaked, a letter stands at each return, or end of a round, that loses it.
+// leaked, a letter stands at each return that loses it, and "round" for the loop that does.
 package main
 
 /*
@@ -417,7 +417,7 @@ func deferredTooLate(s string) error {
 
 func eachRound(all []string) (sum C.int) {
 	for _, s := range all {
-		text := C.CString(s) // want leaked A // A
+		text := C.CString(s) // want leaked round A
 		if C.lookup(text) < 0 {
 			continue
 		}

@@ -40,7 +40,7 @@ type Entry struct {
 	Results   []Value `json:"results,omitempty"`
 	// GivenTo is the C function that gets a function's address, where it gets it directly.
 	GivenTo string `json:"given_to,omitempty"`
-	// Fate is freed, leaked, escapes or undecided; Note says how, and Lines where the function returns without.
+	// Fate is freed, leaked, escapes or undecided; Note says how, and Lines are the returns that lose it.
 	Fate  string `json:"fate,omitempty"`
 	Note  string `json:"note,omitempty"`
 	Lines []int  `json:"lines,omitempty"`

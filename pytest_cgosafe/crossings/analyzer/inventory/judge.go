@@ -6,7 +6,7 @@ import "go/token"
 type verdict struct {
 	fate  string
 	note  string
-	leaks []token.Pos
+	leaks []token.Pos // the returns that lose it
 }
 
 // judge weighs the endings of one allocation.
@@ -23,6 +23,7 @@ func judge(endings []ending) verdict {
 			byElement = byElement || e.element
 		}
 	}
+	leaked, round := false, false
 	v := verdict{fate: "freed"}
 	if len(endings) == 0 {
 		return verdict{fate: "escapes", note: "no path returns"}
@@ -39,14 +40,18 @@ func judge(endings []ending) verdict {
 				v.note = "given to C." + e.given + ", which may own it"
 			}
 		default:
-			v.leaks = append(v.leaks, e.pos)
+			round = round || e.round
+			leaked = true
+			if !e.round {
+				v.leaks = append(v.leaks, e.pos)
+			}
 		}
 	}
 	switch {
-	case len(v.leaks) > 0:
+	case leaked:
 		v.fate, v.note = "leaked", ""
-		if freedSomewhere {
-			v.note = "not freed on every path"
+		if round {
+			v.note = "lost when the loop comes round"
 		}
 	case v.note != "":
 		v.fate = "escapes"

@@ -32,10 +32,16 @@ func cFunction(fset *token.FileSet, object types.Object) string {
 	return ""
 }
 
+// anonymous matches the names that cgo gives to structs, unions and enums that have none.
+var anonymous = regexp.MustCompile(`\bC\.(struct|union|enum)___\d+\b`)
+
 // typeName writes a type as the program's own source has it: C.int, not main._Ctype_int.
 func typeName(t types.Type, pkg *types.Package) string {
 	if t == nil {
 		return ""
+	}
+	if basic, ok := t.(*types.Basic); ok && basic.Kind() == types.UntypedNil {
+		return "nil"
 	}
 	name := types.TypeString(types.Default(t), func(other *types.Package) string {
 		if other == pkg {
@@ -43,7 +49,20 @@ func typeName(t types.Type, pkg *types.Package) string {
 		}
 		return other.Name()
 	})
-	return cgoName.ReplaceAllStringFunc(name, func(match string) string {
-		return "C." + strings.TrimPrefix(match, "_Ctype_")
+	name = cgoName.ReplaceAllString(name, "C.$1")
+	return anonymous.ReplaceAllStringFunc(name, func(match string) string {
+		return "C." + typedefOf("_Ctype_"+strings.TrimPrefix(match, "C."), pkg)
 	})
+}
+
+// typedefOf is the C name by which a type without a name of its own is known.
+func typedefOf(name string, pkg *types.Package) string {
+	object := pkg.Scope().Lookup(name)
+	for _, other := range pkg.Scope().Names() {
+		alias, ok := pkg.Scope().Lookup(other).(*types.TypeName)
+		if ok && object != nil && other != name && types.Identical(alias.Type(), object.Type()) {
+			return strings.TrimPrefix(other, "_Ctype_")
+		}
+	}
+	return strings.TrimPrefix(name, "_Ctype_")
 }

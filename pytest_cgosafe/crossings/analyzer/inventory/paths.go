@@ -17,6 +17,7 @@ type ending struct {
 	given   string
 	element bool // it stood in an element, or was freed there
 	success bool // the function returned a nil error
+	round   bool // a loop came back to the allocation
 	pos     token.Pos
 	results []part
 }
@@ -83,7 +84,7 @@ func (w *walk) again(s *state) {
 	if s.fate == live && s.inElement() {
 		return // kept in an element; the path that leaves the loop tells
 	}
-	w.end(s, ending{pos: w.begin.Pos(), success: true})
+	w.end(s, ending{round: true, success: true})
 }
 
 func (w *walk) end(s *state, e ending) {
