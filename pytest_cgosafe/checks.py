@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pytest_cgosafe.crash.folding import describe_chain
+from pytest_cgosafe.crash.goroutinestacks import describe_goroutine_stack
 from pytest_cgosafe.crossings.render import render_crossing
 from pytest_cgosafe.crossings.rules import is_forbidden
 from pytest_cgosafe.sizes import format_share, format_size
@@ -99,11 +100,13 @@ def _check_goroutine_stacks(limits: Limits, run: RunResult) -> Iterator[Breach]:
     if run.goroutines is None:
         yield Breach(
             "stack: max_goroutine_stack could not be checked",
-            ("goroutine stacks were not measured",),
+            ("goroutine stacks were not measured", *run.notes),
         )
     elif run.goroutines.peak_stack > limits.max_goroutine_stack:
         peak, wanted = _apart(run.goroutines.peak_stack, limits.max_goroutine_stack)
-        yield Breach(f"stack: a goroutine stack grew to {peak}, at most {wanted} wanted")
+        largest = run.goroutines.largest
+        whose = tuple(describe_goroutine_stack(largest)) if largest else ()
+        yield Breach(f"stack: a goroutine stack grew to {peak}, at most {wanted} wanted", whose)
 
 
 def _headroom(limits: Limits, stack: ThreadStack) -> float | None:

@@ -62,3 +62,7 @@ class GoTestError(ResultError):
 
 class ExpectationError(ResultError):
     """The program did not crash, or not in the way that was expected."""
+
+
+class LowHeadroomWarning(UserWarning):
+    """A thread stack of a program that runs on has less than a tenth of its limit left."""

@@ -5,12 +5,14 @@ The engine is imported by those who need it: every run of pytest pays for this m
 
 from __future__ import annotations
 
+import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_cgosafe.errors import CgosafeError
+from pytest_cgosafe.errors import CgosafeError, LowHeadroomWarning
 from pytest_cgosafe.options import OPTIONS, Limits
 
 if TYPE_CHECKING:
@@ -126,6 +128,7 @@ def cgosafe(request: pytest.FixtureRequest, _cgosafe_builder: Builder) -> Sessio
 
     config, path = request.config, request.node.path
     above = [path.parent, *path.parent.parents]
+    from pytest_cgosafe.report.live import LiveReport
     module = [directory for directory in above if (directory / "go.mod").is_file()][:1]
     nearer = [directory for directory in above if directory.is_relative_to(config.rootpath)]
     session = Session(
@@ -137,11 +140,18 @@ def cgosafe(request: pytest.FixtureRequest, _cgosafe_builder: Builder) -> Sessio
     request.node.stash[_session_key] = session
     return session
 
+        watch_growth=_limits_of(request.node).max_goroutine_stack is not None,
+        trace_crossings=_limits_of(request.node).trace_crossings,
+        spectator=LiveReport(sys.stderr, _warn_of_low_headroom),
 
 @pytest.fixture(scope="session")
 def cgosafe_build(request: pytest.FixtureRequest, _cgosafe_builder: Builder) -> SessionBuilder:
     """Build Go packages once, for fixtures of session scope: ``cgosafe_build("./cmd/encode")``."""
     from pytest_cgosafe.session import SessionBuilder
+def _warn_of_low_headroom(text: str) -> None:
+    warnings.warn(LowHeadroomWarning(text), stacklevel=2)
+
+
 
     config = request.config
     return SessionBuilder(

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
+    from pytest_cgosafe.watch.sampler import Spectator
 DEFAULT_TIMEOUT = 60.0
 """Seconds."""
 
@@ -49,11 +50,17 @@ class Session:
     ) -> None:
         self._builder = builder
         self._bases = tuple(bases)
+        watch_growth: bool = False,
+        trace_crossings: bool = False,
+        spectator: Spectator | None = None,
         self._profile = profile
         self._backtrace = backtrace
         self.runs: list[RunResult] = []
         """Every run so far, but for those that were expected to crash."""
         self.packages: dict[tuple[str, Path], BuildFlags] = {}
+        self._watch_growth = watch_growth
+        self._trace_crossings = trace_crossings
+        self._spectator = spectator
         """Every package built from source so far, with where it was looked up."""
 
     def build(
@@ -99,15 +106,31 @@ class Session:
     ) -> RunResult:
         """Run a program under watch until it ends, at most `timeout` seconds.
 
+        watch_growth: bool | None = None,
+        trace_crossings: bool | None = None,
         A package is built first, in `profile`. `env` is added to the environment; a value of None takes a variable out.
         `thread_stack_size` (``"256KiB"``) is the program's RLIMIT_STACK, as ``ulimit -s`` sets it: the limit of its
         main thread, and of the threads that it makes without saying a size, as Go does.
         With `check`, a crash raises CrashError, whose text is the report, and a timeout RunTimeoutError; an exit status
         is the caller's to judge.
         """
+        `watch_growth` has every growth of a goroutine stack seen, by a trap in the program's code; without it,
+        goroutines are looked at now and then. By default it is as the marker's `max_goroutine_stack` needs it.
+        `trace_crossings` has what C is given looked at, in the first calls of each C function, by traps too: see the
+        result's `crossings` and `trace`. By default it is as the marker says.
         __tracebackhide__ = True
         binary = self._binary(package_or_binary, profile)
-        result = self._run(binary, args, stdin, env, cwd, timeout, thread_stack_size)
+        result = self._run(
+            binary,
+            args,
+            stdin,
+            env,
+            cwd,
+            timeout,
+            thread_stack_size,
+            watch_growth,
+            trace_crossings,
+        )
         self.runs.append(result)
         if check:
             self._check(result)
@@ -128,6 +151,8 @@ class Session:
     ) -> RunResult:
         """Run a package's own Go tests under watch, those that the pattern `run` selects or all, in its directory.
 
+        watch_growth: bool | None = None,
+        trace_crossings: bool | None = None,
         `args` go to the test binary (``-test.v``). With `check`, also raises GoTestError when a Go test fails.
         """
         __tracebackhide__ = True
@@ -135,7 +160,15 @@ class Session:
         selected = [f"-test.run={run}"] if run is not None else []
         arguments = ("-test.paniconexit0", *selected, *args)
         result = self._run(
-            binary, arguments, b"", env, binary.directory, timeout, thread_stack_size
+            binary,
+            arguments,
+            b"",
+            env,
+            binary.directory,
+            timeout,
+            thread_stack_size,
+            watch_growth,
+            trace_crossings,
         )
         self.runs.append(result)
         if check:
@@ -223,6 +256,8 @@ class Session:
             binary,
             tuple(os.fspath(arg) for arg in args),
             stdin=stdin.encode() if isinstance(stdin, str) else stdin,
+        watch_growth: bool | None = None,
+        trace_crossings: bool | None = None,
             env={name: value for name, value in changed.items() if value is not None},
             cwd=Path(cwd or Path.cwd()),
             timeout=timeout,
@@ -235,6 +270,9 @@ class Session:
             return what
         path = Path(what)
         if path.is_file() and path.suffix != ".go":
+            watch_growth=self._watch_growth if watch_growth is None else watch_growth,
+            trace_crossings=self._trace_crossings if trace_crossings is None else trace_crossings,
+            spectator=self._spectator,
             return Binary(
                 path=path.resolve(),
                 package=str(what),

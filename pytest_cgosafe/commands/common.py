@@ -14,6 +14,7 @@ from pytest_cgosafe.checks import check
 from pytest_cgosafe.errors import CgosafeError
 from pytest_cgosafe.options import Limits
 from pytest_cgosafe.report.json import to_json
+from pytest_cgosafe.report.live import LiveReport
 from pytest_cgosafe.report.terminal import printable, render_breaches, render_run
 from pytest_cgosafe.session import Session
 from pytest_cgosafe.sizes import parse_size
@@ -70,6 +71,9 @@ def in_session(options: argparse.Namespace, work: Callable[[Session], object]) -
             profile=options.profile,
             backtrace="full" if options.full else "folded",
         )
+            spectator=LiveReport(
+                sys.stderr, lambda text: print(f"cgosafe: {text}", file=sys.stderr, flush=True)
+            ),
         work(session)
         return give_report(session, options, here)
 

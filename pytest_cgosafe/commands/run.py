@@ -55,6 +55,16 @@ def _running(commands: Commands, name: str, summary: str) -> argparse.ArgumentPa
         metavar="SIZE",
         help="run with this limit for thread stacks, as `ulimit -s` sets it: 256KiB",
     )
+    parser.add_argument(
+        "--watch-growth",
+        action="store_true",
+        help="see every growth of a goroutine stack, by a trap in the program's code",
+    )
+    parser.add_argument(
+        "--trace-crossings",
+        action="store_true",
+        help="look at what C is given at run time, in the first calls of each C function",
+    )
     add_report_options(parser)
     return parser
 
@@ -68,6 +78,8 @@ def _run(options: argparse.Namespace) -> int:
             timeout=options.timeout,
             check=False,
             thread_stack_size=options.thread_stack_size,
+            trace_crossings=options.trace_crossings,
+            watch_growth=options.watch_growth,
         ),
     )
 
@@ -86,6 +98,8 @@ def _test(options: argparse.Namespace) -> int:
                 timeout=options.timeout,
                 check=False,
                 thread_stack_size=options.thread_stack_size,
+                trace_crossings=options.trace_crossings,
+                watch_growth=options.watch_growth,
             )
 
     return in_session(options, test_all)

@@ -1,14 +1,18 @@
-"""What was seen of goroutine stacks, with functions for addresses."""
+"""What was seen of goroutine stacks, with functions for addresses, and as text."""
 
 from __future__ import annotations
 
 from itertools import dropwhile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_cgosafe.crash.gofunctions import place_of
 from pytest_cgosafe.results import CreatedBy, GoroutineStack, GoroutineStacks
+from pytest_cgosafe.sizes import format_size
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pytest_cgosafe.results import Place
     from pytest_cgosafe.watch.population import Seen
 
@@ -56,3 +60,33 @@ def _of_user(calls: list[Place]) -> tuple[Place, ...]:
     """The calls without those of the runtime that end them, such as an allocation; all where there is nothing else."""
     user = list(dropwhile(lambda call: call.function.startswith("runtime."), calls))
     return tuple((user or calls)[:_MOST_CALLS])
+
+
+def describe_goroutine_stacks(stacks: GoroutineStacks) -> Iterator[str]:
+    """What is known, line by line: the most at once, the largest stack, whose that was, and how that is known."""
+    largest = stacks.largest
+    used = f", {format_size(largest.used)} of it in use" if largest and largest.used else ""
+    yield (
+        f"goroutines: {stacks.peak_count:,} at once; "
+        f"largest stack {format_size(stacks.peak_stack)}{used}"
+    )
+    if largest:
+        yield from describe_goroutine_stack(largest)
+    if not stacks.exact:
+        times = "once, at the end" if stacks.looks == 1 else f"{stacks.looks:,} times"
+        yield f"looked at {times}: a stack that was larger in between is not seen"
+
+
+def describe_goroutine_stack(stack: GoroutineStack) -> Iterator[str]:
+    """Whose stack it is, and what made it grow."""
+    function = f" ({stack.function.function})" if stack.function else ""
+    by = stack.created_by
+    created = f", created by {by.function} at {_at(by.file, by.line)}" if by else ""
+    yield f"goroutine {stack.goroutine}{function}{created}"
+    if stack.grown_by:
+        chain = " <- ".join(place.function for place in stack.grown_by)
+        yield f"grown by {chain} at {_at(stack.grown_by[0].file, stack.grown_by[0].line)}"
+
+
+def _at(file: str | None, line: int | None) -> str:
+    return f"{Path(file).name if file else '?'}:{line or '?'}"

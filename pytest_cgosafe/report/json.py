@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         Hang,
         RunResult,
         ThreadStack,
+        Sample,
     )
     from pytest_cgosafe.toolchain import Toolchain
 
@@ -60,6 +61,7 @@ def _run(run: RunResult) -> dict[str, Any]:
 
 def _target(binary: Binary) -> dict[str, Any]:
     return {
+        "samples": [_sample(sample) for sample in run.samples],
         "package": binary.package,
         "binary": binary.path.name,
         "profile": _plain(binary.profile),
@@ -76,6 +78,11 @@ def _crash(crash: Crash) -> dict[str, Any]:
     del plain["backtrace"]
     return plain | {
         "address": _hex(crash.address),
+def _sample(sample: Sample) -> dict[str, Any]:
+    plain = _object(sample)
+    return {"time_s": round(plain.pop("time"), 6)} | plain
+
+
         "registers": {register.name: _hex(register.value) for register in crash.registers},
         "words": [_hex(word) for word in crash.words],
         **_backtrace(crash.backtrace),

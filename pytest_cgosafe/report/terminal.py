@@ -7,6 +7,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from pytest_cgosafe.crash.folding import describe_chain
+from pytest_cgosafe.crash.goroutinestacks import describe_goroutine_stacks
 from pytest_cgosafe.outcome import describe_end, render_result
 from pytest_cgosafe.sizes import format_share, format_size
 
@@ -70,7 +71,16 @@ def render_run(run: RunResult, *, colour: bool, full: bool, more: str) -> Iterat
                     yield from textwrap.wrap(
                         line, 80, initial_indent=" " * 13, subsequent_indent=" " * 15
                     )
-    for note in run.notes:
+    if run.goroutines:
+        first, *rest = describe_goroutine_stacks(run.goroutines)
+        yield f"  {first}"
+        for line in rest:
+            yield from textwrap.wrap(line, 80, initial_indent=" " * 13, subsequent_indent=" " * 15)
+    if run.trace:
+        yield from textwrap.wrap(
+            describe_trace(run.trace), 80, initial_indent="  ", subsequent_indent="    "
+        )
+    for note in (*run.notes, *((*run.trace.missing, *run.trace.notes) if run.trace else ())):
         yield from textwrap.wrap(f"note: {note}", 80, initial_indent="  ", subsequent_indent="    ")
     details = list(render_result(run, full=full, colour=colour, more=more))
     if details:
