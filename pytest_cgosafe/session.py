@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import re
 import shlex
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pytest_cgosafe.build import BuildFlags
+from pytest_cgosafe.crossings.suppression import suppression_in_environment
 from pytest_cgosafe.crossings.vet import vet
 from pytest_cgosafe.errors import (
     CgosafeError,
@@ -183,13 +185,16 @@ class Session:
                 )
         return result
 
-    def vet(self, *packages: str) -> list[Crossing]:
-        """The unsafe crossings that can be seen in the source of `packages` without running them."""
-        flags = BuildFlags(profile=self._profile)
+    def vet(self, *packages: str, tags: Sequence[str] = ()) -> list[Crossing]:
+        """The unsafe crossings that can be seen in the source of `packages` without running them.
+
+        Raises BuildError with the compiler's own words, AnalyzerError where the analyzer can't be built or fails.
+        """
+        flags = BuildFlags(profile=self._profile, tags=tuple(tags))
         found = [
             vet(self._builder, package, flags, base=self._base_of(package)) for package in packages
         ]
-        return [crossing for crossings in found for crossing in crossings]
+        return list(dict.fromkeys(crossing for crossings in found for crossing in crossings))
 
     def expect_crash(
         self,
@@ -252,18 +257,21 @@ class Session:
         thread_stack_size: str | int | None,
     ) -> RunResult:
         changed = {**os.environ, **(env or {})}
-        return run_watched(
+        environment = {name: value for name, value in changed.items() if value is not None}
+        result = run_watched(
             binary,
             tuple(os.fspath(arg) for arg in args),
             stdin=stdin.encode() if isinstance(stdin, str) else stdin,
         watch_growth: bool | None = None,
         trace_crossings: bool | None = None,
-            env={name: value for name, value in changed.items() if value is not None},
+            env=environment,
             cwd=Path(cwd or Path.cwd()),
             timeout=timeout,
             full=self._backtrace == "full",
             thread_stack_size=_size("thread_stack_size", thread_stack_size),
         )
+        unchecked = suppression_in_environment(environment)
+        return replace(result, crossings=(*result.crossings, unchecked)) if unchecked else result
 
     def _binary(self, what: str | Path | Binary, profile: Profile | str | None) -> Binary:
         if isinstance(what, Binary):

@@ -102,19 +102,19 @@ def give_json(
 ) -> None:
     """Write the report to where ``--json`` says, if it was given. Raises CgosafeError when that can't be written."""
     if options.json:
-        text = to_json(find_toolchain(here), runs, crossings)
-        if options.json == "-":
-            print(text)
-        else:
-            _write(Path(options.json), text)
+        write(options.json, to_json(find_toolchain(here), runs, crossings))
 
 
-def _write(path: Path, text: str) -> None:
+def write(path: str, text: str) -> None:
+    """Write a report to a file, or to standard output for ``-``. Raises CgosafeError when that can't be done."""
+    if path == "-":
+        print(text)
+        return
     try:
-        path.write_text(text + "\n", encoding="utf-8")
+        Path(path).write_text(text + "\n", encoding="utf-8")
     except OSError as error:
         raise CgosafeError(
-            f"{path} could not be written: {error.strerror}", next_step="--json -"
+            f"{path} could not be written: {error.strerror}", next_step="write it to -"
         ) from None
 
 
