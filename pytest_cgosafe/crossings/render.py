@@ -12,7 +12,7 @@ from pytest_cgosafe.crash.text import columns, cut, pad, printable
 from pytest_cgosafe.crossings.rules import is_about_checks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from pytest_cgosafe.results import Crossing, FlowStep
 
