@@ -24,6 +24,7 @@ from pytest_cgosafe.outcome import describe_end, render_result
 from pytest_cgosafe.results import Binary, BuildMode, Profile
 from pytest_cgosafe.run import run_watched
 from pytest_cgosafe.sizes import parse_size
+from pytest_cgosafe.staticview import StaticView
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,15 +32,15 @@ if TYPE_CHECKING:
 
     from pytest_cgosafe.build import Builder
     from pytest_cgosafe.results import Crash, Crossing, RunResult
+    from pytest_cgosafe.watch.sampler import Spectator
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
-    from pytest_cgosafe.watch.sampler import Spectator
 DEFAULT_TIMEOUT = 60.0
 """Seconds."""
 
 
-class Session:
+class Session(StaticView):
     """Builds packages and runs programs under watch, on behalf of one test or one command."""
 
     def __init__(
@@ -49,20 +50,20 @@ class Session:
         bases: Sequence[Path],
         profile: Profile = Profile.DEBUG,
         backtrace: Literal["folded", "full"] = "folded",
-    ) -> None:
-        self._builder = builder
-        self._bases = tuple(bases)
         watch_growth: bool = False,
         trace_crossings: bool = False,
         spectator: Spectator | None = None,
+    ) -> None:
+        self._builder = builder
+        self._bases = tuple(bases)
         self._profile = profile
         self._backtrace = backtrace
-        self.runs: list[RunResult] = []
-        """Every run so far, but for those that were expected to crash."""
-        self.packages: dict[tuple[str, Path], BuildFlags] = {}
         self._watch_growth = watch_growth
         self._trace_crossings = trace_crossings
         self._spectator = spectator
+        self.runs: list[RunResult] = []
+        """Every run so far, but for those that were expected to crash."""
+        self.packages: dict[tuple[str, Path], BuildFlags] = {}
         """Every package built from source so far, with where it was looked up."""
 
     def build(
@@ -105,21 +106,21 @@ class Session:
         check: bool = True,
         profile: Profile | str | None = None,
         thread_stack_size: str | int | None = None,
+        watch_growth: bool | None = None,
+        trace_crossings: bool | None = None,
     ) -> RunResult:
         """Run a program under watch until it ends, at most `timeout` seconds.
 
-        watch_growth: bool | None = None,
-        trace_crossings: bool | None = None,
         A package is built first, in `profile`. `env` is added to the environment; a value of None takes a variable out.
         `thread_stack_size` (``"256KiB"``) is the program's RLIMIT_STACK, as ``ulimit -s`` sets it: the limit of its
         main thread, and of the threads that it makes without saying a size, as Go does.
-        With `check`, a crash raises CrashError, whose text is the report, and a timeout RunTimeoutError; an exit status
-        is the caller's to judge.
-        """
         `watch_growth` has every growth of a goroutine stack seen, by a trap in the program's code; without it,
         goroutines are looked at now and then. By default it is as the marker's `max_goroutine_stack` needs it.
         `trace_crossings` has what C is given looked at, in the first calls of each C function, by traps too: see the
         result's `crossings` and `trace`. By default it is as the marker says.
+        With `check`, a crash raises CrashError, whose text is the report, and a timeout RunTimeoutError; an exit status
+        is the caller's to judge.
+        """
         __tracebackhide__ = True
         binary = self._binary(package_or_binary, profile)
         result = self._run(
@@ -150,11 +151,11 @@ class Session:
         profile: Profile | str | None = None,
         tags: Sequence[str] = (),
         thread_stack_size: str | int | None = None,
+        watch_growth: bool | None = None,
+        trace_crossings: bool | None = None,
     ) -> RunResult:
         """Run a package's own Go tests under watch, those that the pattern `run` selects or all, in its directory.
 
-        watch_growth: bool | None = None,
-        trace_crossings: bool | None = None,
         `args` go to the test binary (``-test.v``). With `check`, also raises GoTestError when a Go test fails.
         """
         __tracebackhide__ = True
@@ -255,6 +256,8 @@ class Session:
         cwd: str | Path | None,
         timeout: float,
         thread_stack_size: str | int | None,
+        watch_growth: bool | None = None,
+        trace_crossings: bool | None = None,
     ) -> RunResult:
         changed = {**os.environ, **(env or {})}
         environment = {name: value for name, value in changed.items() if value is not None}
@@ -262,13 +265,14 @@ class Session:
             binary,
             tuple(os.fspath(arg) for arg in args),
             stdin=stdin.encode() if isinstance(stdin, str) else stdin,
-        watch_growth: bool | None = None,
-        trace_crossings: bool | None = None,
             env=environment,
             cwd=Path(cwd or Path.cwd()),
             timeout=timeout,
             full=self._backtrace == "full",
             thread_stack_size=_size("thread_stack_size", thread_stack_size),
+            watch_growth=self._watch_growth if watch_growth is None else watch_growth,
+            trace_crossings=self._trace_crossings if trace_crossings is None else trace_crossings,
+            spectator=self._spectator,
         )
         unchecked = suppression_in_environment(environment)
         return replace(result, crossings=(*result.crossings, unchecked)) if unchecked else result
@@ -278,9 +282,6 @@ class Session:
             return what
         path = Path(what)
         if path.is_file() and path.suffix != ".go":
-            watch_growth=self._watch_growth if watch_growth is None else watch_growth,
-            trace_crossings=self._trace_crossings if trace_crossings is None else trace_crossings,
-            spectator=self._spectator,
             return Binary(
                 path=path.resolve(),
                 package=str(what),
