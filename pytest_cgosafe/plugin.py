@@ -124,11 +124,11 @@ def _limits_of(item: pytest.Item) -> Limits:
 @pytest.fixture
 def cgosafe(request: pytest.FixtureRequest, _cgosafe_builder: Builder) -> Session:
     """Build Go packages and run programs under watch, for this test."""
+    from pytest_cgosafe.report.live import LiveReport
     from pytest_cgosafe.session import Session
 
     config, path = request.config, request.node.path
     above = [path.parent, *path.parent.parents]
-    from pytest_cgosafe.report.live import LiveReport
     module = [directory for directory in above if (directory / "go.mod").is_file()][:1]
     nearer = [directory for directory in above if directory.is_relative_to(config.rootpath)]
     session = Session(
@@ -136,22 +136,22 @@ def cgosafe(request: pytest.FixtureRequest, _cgosafe_builder: Builder) -> Sessio
         bases=[*module, *nearer, config.rootpath, config.invocation_params.dir],
         profile=_limits_of(request.node).profile,
         backtrace="full" if _backtrace(config) == "full" else "folded",
+        watch_growth=_limits_of(request.node).max_goroutine_stack is not None,
+        trace_crossings=_limits_of(request.node).trace_crossings,
+        spectator=LiveReport(sys.stderr, _warn_of_low_headroom),
     )
     request.node.stash[_session_key] = session
     return session
 
-        watch_growth=_limits_of(request.node).max_goroutine_stack is not None,
-        trace_crossings=_limits_of(request.node).trace_crossings,
-        spectator=LiveReport(sys.stderr, _warn_of_low_headroom),
+
+def _warn_of_low_headroom(text: str) -> None:
+    warnings.warn(LowHeadroomWarning(text), stacklevel=2)
+
 
 @pytest.fixture(scope="session")
 def cgosafe_build(request: pytest.FixtureRequest, _cgosafe_builder: Builder) -> SessionBuilder:
     """Build Go packages once, for fixtures of session scope: ``cgosafe_build("./cmd/encode")``."""
     from pytest_cgosafe.session import SessionBuilder
-def _warn_of_low_headroom(text: str) -> None:
-    warnings.warn(LowHeadroomWarning(text), stacklevel=2)
-
-
 
     config = request.config
     return SessionBuilder(

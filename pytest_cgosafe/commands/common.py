@@ -23,6 +23,7 @@ from pytest_cgosafe.toolchain import find_toolchain
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from pytest_cgosafe.binary.stackreport import StackBound
     from pytest_cgosafe.results import Crossing, RunResult
 
 CLEAN, FINDINGS, COULD_NOT = 0, 1, 2
@@ -70,10 +71,10 @@ def in_session(options: argparse.Namespace, work: Callable[[Session], object]) -
             bases=[here],
             profile=options.profile,
             backtrace="full" if options.full else "folded",
-        )
             spectator=LiveReport(
                 sys.stderr, lambda text: print(f"cgosafe: {text}", file=sys.stderr, flush=True)
             ),
+        )
         work(session)
         return give_report(session, options, here)
 
@@ -98,11 +99,16 @@ def give_report(session: Session, options: argparse.Namespace, here: Path) -> in
 
 
 def give_json(
-    options: argparse.Namespace, here: Path, runs: list[RunResult], crossings: list[Crossing]
+    options: argparse.Namespace,
+    here: Path,
+    runs: list[RunResult],
+    crossings: list[Crossing],
+    *,
+    bounds: tuple[StackBound, ...] | None = None,
 ) -> None:
     """Write the report to where ``--json`` says, if it was given. Raises CgosafeError when that can't be written."""
     if options.json:
-        write(options.json, to_json(find_toolchain(here), runs, crossings))
+        write(options.json, to_json(find_toolchain(here), runs, crossings, bounds=bounds))
 
 
 def write(path: str, text: str) -> None:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
         Crossing,
         Hang,
         RunResult,
-        ThreadStack,
         Sample,
+        ThreadStack,
     )
     from pytest_cgosafe.toolchain import Toolchain
 
@@ -52,6 +52,7 @@ def _run(run: RunResult) -> dict[str, Any]:
         "stderr": run.stderr,
         "stacks": [_stack(stack) for stack in run.stacks],
         "goroutines": _plain(run.goroutines),
+        "samples": [_sample(sample) for sample in run.samples],
         "crash": run.crash and _crash(run.crash),
         "hang": run.hang and _hang(run.hang),
         "crossings": _plain(run.crossings),
@@ -61,11 +62,15 @@ def _run(run: RunResult) -> dict[str, Any]:
 
 def _target(binary: Binary) -> dict[str, Any]:
     return {
-        "samples": [_sample(sample) for sample in run.samples],
         "package": binary.package,
         "binary": binary.path.name,
         "profile": _plain(binary.profile),
     }
+
+
+def _sample(sample: Sample) -> dict[str, Any]:
+    plain = _object(sample)
+    return {"time_s": round(plain.pop("time"), 6)} | plain
 
 
 def _stack(stack: ThreadStack) -> dict[str, Any]:
@@ -78,11 +83,6 @@ def _crash(crash: Crash) -> dict[str, Any]:
     del plain["backtrace"]
     return plain | {
         "address": _hex(crash.address),
-def _sample(sample: Sample) -> dict[str, Any]:
-    plain = _object(sample)
-    return {"time_s": round(plain.pop("time"), 6)} | plain
-
-
         "registers": {register.name: _hex(register.value) for register in crash.registers},
         "words": [_hex(word) for word in crash.words],
         **_backtrace(crash.backtrace),
