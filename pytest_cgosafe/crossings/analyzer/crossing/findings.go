@@ -75,7 +75,7 @@ func (f finding) diagnostic(e *engine) analysis.Diagnostic {
 	if f.held.in == nil && f.way == nil || f.held.in != nil && f.held.way == nil {
 		d.Related = append(d.Related, birthStep(e, f.held))
 	}
-	for _, s := range f.held.way.join(nil).then(token.NoPos, "").chain() {
+	for _, s := range f.held.way.chain() {
 		d.Related = append(d.Related, analysis.RelatedInformation{Pos: s.pos, Message: s.note})
 	}
 	for _, s := range f.way.chain() {

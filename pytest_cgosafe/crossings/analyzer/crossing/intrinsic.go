@@ -1,10 +1,233 @@
 package crossing
 
 import (
+	"go/types"
+	"strings"
+
 	"golang.org/x/tools/go/ssa"
 )
 
-// intrinsic lets a function of the standard library run whose body says nothing, or too little. It reports whether it is one.
+// A model says what a function of the standard library does whose body is not looked at.
+type model func(f *function, site ssa.CallInstruction, args []ssa.Value)
+
+// models are the functions that hand on what they are given, by package and, for methods, type. All others of the standard
+// library are taken to return nothing of what they are given: fmt, strconv and the like make new values.
+var models = map[string]model{
+	"runtime.Pinner.Pin":   pins,
+	"runtime.Pinner.Unpin": unpins,
+
+	"sync/atomic.Load":              loads,
+	"sync/atomic.Store":             stores,
+	"sync/atomic.Swap":              swaps,
+	"sync/atomic.CompareAndSwap":    exchanges,
+	"sync/atomic.Add":               swaps,
+	"sync.Map.Load":                 loadsSecond,
+	"sync.Map.Store":                storesAll,
+	"sync.Map.LoadOrStore":          storesAndLoads,
+	"sync.Map.LoadAndDelete":        loadsSecond,
+	"sync.Map.Swap":                 storesAndLoads,
+	"sync.Map.Range":                ranges,
+	"sync.Pool.Put":                 stores,
+	"sync.Pool.Get":                 loads,
+	"sync.Once.Do":                  callsLast,
+	"sync.OnceFunc":                 hands,
+	"sync.OnceValue":                hands,
+	"sync.OnceValues":               hands,
+	"time.AfterFunc":                callsLast,
+	"slices.Clone":                  hands,
+	"slices.Insert":                 hands,
+	"slices.Concat":                 hands,
+	"slices.Grow":                   hands,
+	"slices.Clip":                   hands,
+	"slices.Values":                 hands,
+	"slices.Collect":                hands,
+	"maps.Clone":                    hands,
+	"maps.Keys":                     hands,
+	"maps.Values":                   hands,
+	"runtime.SetFinalizer":          callsLastWithFirst,
+	"context.WithValue":             wraps,
+	"context.Context.Value":         loads,
+	"container/list.List.PushBack":  wraps,
+	"container/list.List.PushFront": wraps,
+
+	"encoding/binary.littleEndian.PutUint64": putsWord,
+	"encoding/binary.bigEndian.PutUint64":    putsWord,
+	"encoding/binary.nativeEndian.PutUint64": putsWord,
+	"encoding/binary.littleEndian.Uint64":    getsWord,
+	"encoding/binary.bigEndian.Uint64":       getsWord,
+	"encoding/binary.nativeEndian.Uint64":    getsWord,
+
+	"reflect.ValueOf":             reflectValueOf,
+	"reflect.Indirect":            reflectElem,
+	"reflect.Value.Elem":          reflectElem,
+	"reflect.Value.Pointer":       reflectWord,
+	"reflect.Value.UnsafePointer": reflectWord,
+	"reflect.Value.Uint":          reflectWord,
+	"reflect.Value.Int":           reflectWord,
+	"reflect.Value.UnsafeAddr":    reflectAddress,
+	"reflect.Value.Addr":          reflectAddress,
+	"reflect.Value.Field":         reflectField,
+	"reflect.Value.FieldByName":   reflectField,
+	"reflect.Value.Index":         reflectField,
+	"reflect.Value.MapIndex":      reflectMapIndex,
+	"reflect.Value.Convert":       hands,
+	"reflect.Value.Interface":     reflectInterface,
+	"reflect.NewAt":               reflectNewAt,
+}
+
+// modelName returns the name under which models has a function: with its type's name for a method, and for sync/atomic without
+// the name of the type that it is for.
+func modelName(callee *ssa.Function) string {
+	obj, ok := callee.Object().(*types.Func)
+	if !ok || obj.Pkg() == nil {
+		return ""
+	}
+	name := obj.Name()
+	path := obj.Pkg().Path()
+	if path == "sync/atomic" {
+		for _, verb := range []string{"Load", "Store", "Swap", "CompareAndSwap", "Add"} {
+			if strings.HasPrefix(name, verb) {
+				return path + "." + verb
+			}
+		}
+	}
+	recv := obj.Type().(*types.Signature).Recv()
+	if recv == nil {
+		return path + "." + name
+	}
+	t := recv.Type()
+	if p, ok := t.Underlying().(*types.Pointer); ok {
+		t = p.Elem()
+	}
+	if named, ok := t.(*types.Named); ok {
+		return path + "." + named.Obj().Name() + "." + name
+	}
+	return ""
+}
+
+// intrinsic lets a function of the standard library run that models has, and reports whether it has it.
 func (f *function) intrinsic(site ssa.CallInstruction, callee *ssa.Function) bool {
-	return false
+	if len(callee.Blocks) > 0 && callee.Pkg == f.e.pkg {
+		return false
+	}
+	m, ok := models[modelName(callee)]
+	if ok {
+		m(f, site, site.Common().Args)
+	}
+	return ok
+}
+
+// hands returns what it is given.
+func hands(f *function, site ssa.CallInstruction, args []ssa.Value) {
+	if v := site.Value(); v != nil {
+		for _, arg := range args {
+			f.flow(v, arg)
+		}
+	}
+}
+
+// loads returns what its first argument points to, wherever in it.
+func loads(f *function, site ssa.CallInstruction, args []ssa.Value) {
+	if v := site.Value(); v != nil {
+		f.loadFrom(v, args[0], anywhere, 0, components(v.Type())[0], "")
+	}
+}
+
+func loadsSecond(f *function, site ssa.CallInstruction, args []ssa.Value) { loads(f, site, args[:1]) }
+
+// stores stores its second argument where the first points to.
+func stores(f *function, site ssa.CallInstruction, args []ssa.Value) {
+	f.each(args[0], func(l label, _ *step) { f.storeTo(site, l.shift(anywhere), args[1], "") })
+}
+
+func swaps(f *function, site ssa.CallInstruction, args []ssa.Value) {
+	stores(f, site, args)
+	loads(f, site, args)
+}
+
+func exchanges(f *function, site ssa.CallInstruction, args []ssa.Value) {
+	stores(f, site, []ssa.Value{args[0], args[2]})
+}
+
+// storesAll stores a map's key and value.
+func storesAll(f *function, site ssa.CallInstruction, args []ssa.Value) {
+	stores(f, site, args[:2])
+	stores(f, site, []ssa.Value{args[0], args[2]})
+}
+
+func storesAndLoads(f *function, site ssa.CallInstruction, args []ssa.Value) {
+	storesAll(f, site, args)
+	loads(f, site, args)
+}
+
+// ranges calls a function with the keys and values of a sync.Map.
+func ranges(f *function, site ssa.CallInstruction, args []ssa.Value) {
+	boxes := make(set)
+	any := types.NewInterfaceType(nil, nil)
+	f.each(args[0], func(l label, way *step) {
+		f.e.load(l.shift(anywhere), any, site, way, func(e entry, way *step) { boxes.add(e, way) })
+	})
+	f.each(args[1], func(l label, _ *step) { f.callLabel(site, l, nil, []set{boxes, boxes}) })
+}
+
+// callsLast calls its last argument, a function without parameters.
+func callsLast(f *function, site ssa.CallInstruction, args []ssa.Value) {
+	f.each(args[len(args)-1], func(l label, _ *step) { f.callLabel(site, l, nil, nil) })
+}
+
+// callsLastWithFirst calls a finalizer; both are in interfaces.
+func callsLastWithFirst(f *function, site ssa.CallInstruction, args []ssa.Value) {
+	object := f.unboxed(args[0], site)
+	for e := range f.unboxed(args[1], site) {
+		f.callLabel(site, e.label, nil, []set{object})
+	}
+}
+
+// wraps returns something that holds all that it is given.
+func wraps(f *function, site ssa.CallInstruction, args []ssa.Value) {
+	v := site.Value()
+	if v == nil {
+		return
+	}
+	o := f.e.object(objectKey{site: v}, func() *object {
+		return &object{kind: Pointer, name: f.e.names.of(v), pos: position(v), owner: f.fn}
+	})
+	for _, arg := range args {
+		f.storeTo(site, label{obj: o, off: anywhere}, arg, "")
+	}
+	for _, s := range f.e.layouts.of(v.Type()).slots {
+		f.add(v, entry{at(s.off), label{obj: o}}, nil)
+	}
+}
+
+// putsWord and getsWord are the methods of a byte order, which is their first argument.
+func putsWord(f *function, site ssa.CallInstruction, args []ssa.Value) { stores(f, site, args[1:]) }
+
+func getsWord(f *function, site ssa.CallInstruction, args []ssa.Value) {
+	if v := site.Value(); v != nil {
+		f.loadFrom(v, args[1], anywhere, 0, v.Type(), "")
+	}
+}
+
+// pins pins what is in the interface that it is given.
+func pins(f *function, site ssa.CallInstruction, args []ssa.Value) {
+	for e := range f.unboxed(args[1], site) {
+		f.each(args[0], func(pinner label, _ *step) { f.e.pin(f, site, e.label, pinner.obj, false) })
+		if len(f.value(args[0])) == 0 {
+			f.e.pin(f, site, e.label, nil, false)
+		}
+	}
+}
+
+func unpins(f *function, site ssa.CallInstruction, args []ssa.Value) {
+	f.each(args[0], func(l label, _ *step) { f.e.pin(f, site, l, l.obj, true) })
+}
+
+// unboxed returns what the interfaces that a value may be hold, each at its begin.
+func (f *function) unboxed(v ssa.Value, site ssa.Instruction) set {
+	found := make(set)
+	for e, way := range f.value(v) {
+		f.e.load(e.label, types.Typ[types.UnsafePointer], site, way, func(e entry, way *step) { found.add(e, way) })
+	}
+	return found
 }

@@ -31,7 +31,7 @@ type step struct {
 const maxSteps = 16
 
 func (s *step) then(pos token.Pos, note string) *step {
-	if !pos.IsValid() || s != nil && (s.len >= maxSteps || s.pos == pos && s.note == note) {
+	if note == "" || !pos.IsValid() || s != nil && (s.len >= maxSteps || s.pos == pos && s.note == note) {
 		return s
 	}
 	next := &step{pos: pos, note: note, prev: s, len: 1}

@@ -45,6 +45,16 @@ func (o *order) always(a, b ssa.Instruction) bool {
 	return a.Block().Dominates(b.Block())
 }
 
+// afterDefers reports whether instr runs after the function's deferred calls, as the reading of named results does.
+func (o *order) afterDefers(instr ssa.Instruction) bool {
+	for _, other := range instr.Block().Instrs[:o.index[instr]] {
+		if _, ok := other.(*ssa.RunDefers); ok {
+			return true
+		}
+	}
+	return false
+}
+
 // runsLater reports whether what an instruction calls may run at any time after it.
 func runsLater(instr ssa.Instruction) bool {
 	switch instr.(type) {
@@ -69,10 +79,13 @@ func (e *engine) visible(o *object, off offset, sites []ssa.Instruction, reader 
 		if site == nil || reader == nil || site.Parent() != reader.Parent() || runsLater(reader) {
 			return true
 		}
+		order := e.orderOf(site.Parent())
 		if _, deferred := site.(*ssa.Defer); deferred {
+			if order.afterDefers(reader) {
+				return true
+			}
 			continue
 		}
-		order := e.orderOf(site.Parent())
 		if order.before(site, reader) && !overwritten(o, off, site, reader, order) {
 			return true
 		}

@@ -124,14 +124,17 @@ func (e *engine) judge(l label, keeps bool, reader ssa.Instruction, seen map[lab
 		seen = make(map[label]bool)
 	}
 	seen[l] = true
+	worst, bad := e.judgeMemory(l, reader, seen)
 	if keeps && (l.header != "" || !o.symbolic && !o.foreign) && !e.pinned(o, reader) {
-		kind := Pointer
+		own := held{kind: Pointer, obj: o}
 		if l.header != "" {
-			kind = l.header
+			own.kind = l.header
 		}
-		return held{kind: kind, obj: o}, true
+		if !bad || rank[own.kind] >= rank[worst.kind] {
+			return own, true
+		}
 	}
-	return e.judgeMemory(l, reader, seen)
+	return worst, bad
 }
 
 // judgeMemory looks for what C must not see in the memory that l points to.

@@ -1,0 +1,3 @@
+module cgosafe.test/crossings
+
+go 1.21
