@@ -180,7 +180,8 @@ class GoroutineStack:
     created_by: CreatedBy | None
     """None for the main goroutine, and where it can't be named."""
     grown_by: tuple[Place, ...] = ()
-    """The function that needed the room, then its callers, the nearest four; empty where the growth was not watched."""
+    """The function that needed the room, then its callers, the nearest four; of one that calls itself, the innermost.
+    Empty where the growth was not watched."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import dropwhile
+from itertools import dropwhile, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,9 +57,13 @@ def _stack(seen: Seen) -> GoroutineStack:
 
 
 def _of_user(calls: list[Place]) -> tuple[Place, ...]:
-    """The calls without those of the runtime that end them, such as an allocation; all where there is nothing else."""
+    """The calls without those of the runtime that end them, such as an allocation; all where there is nothing else.
+
+    Of a function that calls itself, the innermost.
+    """
     user = list(dropwhile(lambda call: call.function.startswith("runtime."), calls))
-    return tuple((user or calls)[:_MOST_CALLS])
+    folded = [next(level) for _, level in groupby(user or calls, key=lambda call: call.function)]
+    return tuple(folded[:_MOST_CALLS])
 
 
 def describe_goroutine_stacks(stacks: GoroutineStacks) -> Iterator[str]:

@@ -70,7 +70,8 @@ def _target(binary: Binary) -> dict[str, Any]:
 
 def _sample(sample: Sample) -> dict[str, Any]:
     plain = _object(sample)
-    return {"time_s": round(plain.pop("time"), 6)} | plain
+    headroom = None if sample.headroom is None else round(sample.headroom, 6)
+    return {"time_s": round(plain.pop("time"), 6)} | plain | {"headroom": headroom}
 
 
 def _stack(stack: ThreadStack) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Looks at a running program now and then, without stopping it: goroutines, thread stacks, memory.
 
-Works in a thread of its own, and spends of the run's time only what `_SHARE` allows: what a look costs says when the
+Works in a thread of its own, and spends of the run's time only a share that is fixed: what a look costs says when the
 next one is due. Where goroutines are many, each look is at some of them.
 """
 
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from pytest_cgosafe.watch.images import Image
     from pytest_cgosafe.watch.population import Seen
 
-_SHARE: Final = 0.006
-"""Of the run's time, for goroutines and for samples each, in CPU time of this thread."""
+_GOROUTINES, _SAMPLES = 0.01, 0.006
+"""Shares of the run's time that may be spent, in CPU time of this thread."""
 _LEAST_PAUSE: Final = 0.001
 _TOLD_PERIOD: Final = 0.25
 
@@ -63,14 +63,15 @@ class Spectator(Protocol):
 
 
 class _Allowance:
-    """CPU time of the calling thread, which may be spent as the run goes on."""
+    """CPU time of the calling thread, of which a share of the run's time may be spent."""
 
-    def __init__(self) -> None:
+    def __init__(self, share: float) -> None:
+        self._share = share
         self._spent = 0.0
 
     def due(self, elapsed: float) -> float:
         """Seconds of the run from now until more may be spent."""
-        return max(0.0, self._spent / _SHARE - elapsed)
+        return max(0.0, self._spent / self._share - elapsed)
 
     @contextmanager
     def spending(self) -> Iterator[None]:
@@ -103,7 +104,7 @@ class Sampler:
         self._memory: procfs.Memory | None = None
         self._depths: Depths | None = None
         self._population: Population | None = None
-        self._looks, self._sampling = _Allowance(), _Allowance()
+        self._looks, self._sampling = _Allowance(_GOROUTINES), _Allowance(_SAMPLES)
         self._next_sample = 0.0
         self._next_told = 0.0
         self._psutil: ModuleType | None = None
