@@ -1,7 +1,8 @@
 """Hardware breakpoints of a watched program: which functions they are on. Nothing is written to its memory for them.
 
 One slot is the watcher's own: the last call of every thread while its stack is still whole. The rest are the
-observer's. The program's file is asked first, then each library once it is loaded.
+observer's, once the program's own work has begun. The program's file is asked first, then each library once it is
+loaded.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ _SLOTS = 4
 class Breakpoints:
     """The breakpoints of one program image."""
 
-    def __init__(self, names: Sequence[str]) -> None:
+    def __init__(self, names: Sequence[str], begin: int | None = None) -> None:
+        """`begin` is where the program's own work begins; it takes the observer's last slot until it is reached."""
+        self._begin = begin
         self._wanted = list(names[: _SLOTS - 1])
         self._end: int | None = None
         self._observed: dict[int, str] = {}
@@ -43,7 +46,8 @@ class Breakpoints:
     def slots(self) -> tuple[int | None, ...]:
         """The addresses, by debug register."""
         observed = (*self._observed, *(None,) * (_SLOTS - 1))
-        return (self._end, *observed[: _SLOTS - 1])
+        slots = (self._end, *observed[: _SLOTS - 1])
+        return slots if self._begin is None else (*slots[:-1], self._begin)
 
     @property
     def complete(self) -> bool:
@@ -54,6 +58,13 @@ class Breakpoints:
     def sees_thread_end(self) -> bool:
         """Whether the end of a thread can be seen while its stack is whole."""
         return self._end is not None
+
+    def begins(self, pc: int) -> bool:
+        """Whether a thread stopped at `pc` begins with the program's own work; told once."""
+        reached = pc == self._begin
+        if reached:
+            self._begin = None
+        return reached
 
     def is_thread_end(self, pc: int) -> bool:
         """Whether a thread stopped at `pc` is about to end, with its stack still whole."""

@@ -72,15 +72,22 @@ class Program:
         self._begun.append(main)
         self.threads = {self.pid: main}
         self._keeper = StackKeeper(self.pid, self._remains)
-        self.breakpoints = Breakpoints(self._names)
-        self.traps = Traps(self.pid, self._keeper.memory, self._probes)
         self._images = Images(self.pid, self._lookup)
+        image = self._images.program()
+        self.breakpoints = Breakpoints(self._names, self._begin(image))
+        self.traps = Traps(self.pid, self._keeper.memory, self._probes)
         self._keeper.locate(main)
         if self._sampler:
             self._sampler.begin(self.pid, self.threads)
-        if image := self._images.program():
+        if image:
             self._search(image)
         self.rearm(main)
+
+    def _begin(self, image: Image | None) -> int | None:
+        """Where the program's own work begins: in Go once the runtime stands, else at the entry point."""
+        symbols = image.symbols if image else None
+        main = symbols.symbol("runtime.main") if symbols else None
+        return main.address + image.bias if image and main else procfs.entry_point(self.pid)
 
     def begin(self, tid: int) -> Thread:
         """Take note of a new thread, at its first stop. One that is killed there never ran, and is no more told of."""
@@ -125,6 +132,19 @@ class Program:
         if self.breakpoints and thread.slots != self.breakpoints.slots:
             thread.slots = self.breakpoints.slots
             thread.end_seen = self.breakpoints.arm(thread.tid) and self.breakpoints.sees_thread_end
+
+    def own_breakpoint(self, thread: Thread, pc: int) -> bool:
+        """See to a breakpoint that no observer asked for; False for any other."""
+        points = self.breakpoints
+        if points and points.begins(pc):
+            if self._keeper:
+                self._keeper.enter(thread)
+            self.rearm(thread)
+        elif points and points.is_thread_end(pc):
+            self.measure(thread)
+        else:
+            return False
+        return True
 
     def measure(self, thread: Thread) -> None:
         """See how deep the thread's stack was used."""

@@ -46,10 +46,12 @@ class Thread:
     used_from: int | None = None
     """The lowest byte of its stack that was written before the thread began, where that is below its first frame."""
     before: stacks.Snapshot | None = None
-    """What stood there then."""
+    """What stood there then; on the main thread's, when the program's own work began."""
     predecessor: int | None = None
     """How deep earlier threads used the same memory."""
     deepest: stacks.Depth | None = None
+    deepest_own: int | None = None
+    """The lowest byte that the program itself wrote there: by a main thread, since its own work began."""
     ending: bool = False
     """It runs no more code of the program; a main thread may stay so until the others end."""
     in_group_stop: bool = False
@@ -61,9 +63,16 @@ class Thread:
         """What is known of its stack."""
         limit = self.stack.limit if self.stack else None
         peak = self.stack.high - self.deepest.address if self.stack and self.deepest else None
-        initial = self.stack.high - self.entry_sp if self.stack and self.entry_sp else None
+        top, own = self.entry_sp, self.deepest_own
         return ThreadStack(
-            self.tid, self.name, self.main, limit, peak, self._note(), initial=initial
+            self.tid,
+            self.name,
+            self.main,
+            limit,
+            peak,
+            self._note(),
+            initial=self.stack.high - top if self.stack and top else None,
+            used=max(0, top - own) if top and own else None,
         )
 
     def _note(self) -> str | None:
@@ -107,11 +116,19 @@ class StackKeeper:
         if thread.stack:
             thread.name = procfs.thread_name(self._pid, thread.tid) or ""
             thread.deepest = stacks.Depth(now.sp)  # in case it gets no further
+            thread.deepest_own = now.sp
             used = stacks.lowest_touched(self.memory, thread.stack)
             if used and used.address < now.sp - _FIRST_FRAME:
                 thread.used_from = used.address
                 thread.before = stacks.snapshot(self.memory, used.address, now.sp)
                 thread.predecessor = self._deepest.get(thread.stack.high)
+
+    def enter(self, thread: Thread) -> None:
+        """Take note of what loader and runtime left on the main thread's stack when the program's own work begins."""
+        if thread.stack and thread.entry_sp:
+            used = stacks.lowest_touched(self.memory, stacks.grown(self.memory, thread.stack))
+            if used and used.address < thread.entry_sp:
+                thread.before = stacks.snapshot(self.memory, used.address, thread.entry_sp)
 
     def measure(self, thread: Thread) -> None:
         """See how deep the thread's stack was used; never less deep than seen before."""
@@ -126,8 +143,18 @@ class StackKeeper:
             thread.deepest = depth
             earlier = self._deepest.get(mapped.high, depth.address)
             self._deepest[mapped.high] = min(earlier, depth.address)
+        own = self._own(thread, depth) if depth else None
+        if own is not None and (thread.deepest_own is None or own < thread.deepest_own):
+            thread.deepest_own = own
             if self._remains:
-                self._remains.take(thread.tid, self.memory, mapped, depth.address)
+                self._remains.take(thread.tid, self.memory, mapped, own)
+
+    def _own(self, thread: Thread, depth: stacks.Depth) -> int:
+        """The lowest byte that the program itself wrote, when `depth` was measured."""
+        if not thread.main or not thread.before or depth.address < thread.before.start:
+            return depth.address
+        changed = thread.before.first_change(self.memory)
+        return thread.before.end if changed is None else changed
 
     def _since_begin(self, thread: Thread, depth: stacks.Depth) -> stacks.Depth:
         """How deep a stack was used that was not fresh when its thread began."""

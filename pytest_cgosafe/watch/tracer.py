@@ -199,8 +199,8 @@ class Tracer:
             return False
         registers = ptrace.registers(thread.tid)
         name = points.observed(registers.pc)
-        if points.is_thread_end(registers.pc):
-            self.program.measure(thread)
+        if self.program.own_breakpoint(thread, registers.pc):
+            pass
         elif name is None:
             return False  # the program's own
         elif self.handover:
