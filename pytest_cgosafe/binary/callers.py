@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pytest_cgosafe.binary.codefile import CodeFile, Function
 
 _STUB: Final = re.compile(r"_cgo_[0-9a-f]{12}_C2?func_(?P<name>\w+)")
+_EXPORTED: Final = re.compile(r"^_cgoexp_[0-9a-f]{12}_")
 _CLOSURE: Final = re.compile(r"(\.func\d+(\.\d+)*|\.gowrap\d+|-range\d+)+$")
 _FRAME_POINTER = 6  # rbp
 _PROLOGUE: Final = re.compile(
@@ -21,7 +22,7 @@ _PROLOGUE: Final = re.compile(
     re.DOTALL,
 )
 _CALL_LENGTH: Final = 5
-_LONGEST: Final = 64
+_MOST_PATHS: Final = 32
 _RED_ZONE: Final = 128  # bytes below the stack pointer that a function may use without moving it (AMD64 ABI, 3.2.2)
 
 
@@ -44,23 +45,25 @@ def is_stub(name: str) -> bool:
     return _STUB.fullmatch(name) is not None
 
 
-def path_outward(
+def paths_outward(
     file: CodeFile, function: Function, inner: Container[str]
-) -> tuple[Caller, ...] | None:
-    """The callers of `function`, its own caller first, as far as there is no choice: up to the stub that Go calls, or
-    a function that nobody calls but through a pointer, as `main` and those that threads begin with.
+) -> tuple[tuple[Caller, ...], ...]:
+    """The ways in which `function` can have been called, its own caller first: up to a stub that Go calls, or to a
+    function that nobody calls but through a pointer, as `main` and those that threads begin with.
 
-    None where there is a choice. `inner` are functions that can't be meant.
+    `inner` are functions that can't be meant. None at all where there are too many to tell.
     """
-    found: list[Caller] = []
-    while not is_stub(function.name):
-        callers = [caller for caller in callers_of(file, function) if caller.name not in inner]
-        if not callers:
-            break
-        if len(callers) > 1 or len(found) == _LONGEST or callers[0] in found:
-            return None
-        found.append(callers[0])
-        function = callers[0].function
+    found: list[tuple[Caller, ...]] = []
+    begun: list[tuple[Caller, ...]] = [()]
+    while begun:
+        path = begun.pop()
+        last = path[-1].function if path else function
+        callers = () if is_stub(last.name) else callers_of(file, last)
+        further = [c for c in callers if c.name not in inner and c not in path]
+        begun += [(*path, caller) for caller in further]
+        found += [path] * (not callers)
+        if len(begun) + len(found) > _MOST_PATHS:
+            return ()
     return tuple(found)
 
 
@@ -72,27 +75,39 @@ def frame_size(file: CodeFile, site: int) -> int | None:
         return None
     if row.cfa.register != _FRAME_POINTER:
         return row.cfa.offset
-    prologue = _PROLOGUE.match(file.read(function.start, 64))
-    if not prologue or file.has_variable_frame(function):
-        return None
-    pushes = len(re.findall(rb"\x41?[\x50-\x57]", prologue["pushes"]))
-    fixed = row.cfa.offset + 8 * pushes
-    if prologue["added"]:
-        return fixed - int.from_bytes(prologue["added"], "little", signed=True)
-    return fixed + int.from_bytes(prologue["byte"] or prologue["word"] or b"\0", "little")
+    return _by_prologue(file, function, row.cfa.offset)
 
 
 def largest_frame(file: CodeFile, function: Function) -> int | None:
     """The most bytes that one call of `function` uses, calls of its own left out; None where that can't be told."""
+    size = whole_frame(file, function)
+    return None if size is None else size + _RED_ZONE
+
+
+def whole_frame(file: CodeFile, function: Function) -> int | None:
+    """The bytes of a function's frame, the return address included; None where that can't be told."""
     entry = file.frames.entry(function.start)
+    if entry is None:
+        return _by_prologue(file, function, 16)
     sizes = [
         row.cfa.offset
         if row.cfa and row.cfa.register != _FRAME_POINTER
         else frame_size(file, start + 1)
-        for start, row in (file.frames.rows(entry) if entry else ())
+        for start, row in file.frames.rows(entry)
     ]
     known = [size for size in sizes if size is not None]
-    return max(known) + _RED_ZONE if known and len(known) == len(sizes) else None
+    return max(known) if len(known) == len(sizes) else None
+
+
+def _by_prologue(file: CodeFile, function: Function, fixed: int) -> int | None:
+    """The size of a frame that is set up with a frame pointer; `fixed` bytes of it lie above where that points."""
+    prologue = _PROLOGUE.match(file.read(function.start, 64))
+    if not prologue or file.has_variable_frame(function):
+        return None
+    fixed += 8 * len(re.findall(rb"\x41?[\x50-\x57]", prologue["pushes"]))
+    if prologue["added"]:
+        return fixed - int.from_bytes(prologue["added"], "little", signed=True)
+    return fixed + int.from_bytes(prologue["byte"] or prologue["word"] or b"\0", "little")
 
 
 def go_callers(file: CodeFile, stub: str) -> tuple[str, ...]:
@@ -108,7 +123,7 @@ def go_callers(file: CodeFile, stub: str) -> tuple[str, ...]:
             )
             if wrapper:
                 names |= {
-                    _CLOSURE.sub("", caller.name)
+                    _EXPORTED.sub("", _CLOSURE.sub("", caller.name))
                     for site in file.branches.get(wrapper.start, ())
                     if (caller := file.function(site))
                     and not caller.name.startswith(f"{package}.{kind}")

@@ -27,7 +27,13 @@ _SEARCHED = 1 << 20
 """Bytes: the largest frame that is looked through for its end where nothing tells its size."""
 _SIGNAL: Final = "<signal handler called>"  # as gdb has it
 _SWITCHES: Final = frozenset(
-    ("runtime.asmcgocall", "runtime.systemstack", "runtime.mcall", "runtime.goexit")
+    (
+        "runtime.asmcgocall",
+        "runtime.cgocallback",
+        "runtime.goexit",
+        "runtime.mcall",
+        "runtime.systemstack",
+    )
 )
 """Where Go's runtime left another stack, or began one (runtime/asm_amd64.s)."""
 _LANDING_PAD: Final = "runtime.asmcgocall_landingpad"

@@ -13,16 +13,16 @@ from pytest_cgosafe.binary.callers import (
     go_callers,
     is_stub,
     largest_frame,
-    path_outward,
 )
 from pytest_cgosafe.binary.loaded import Loaded, LoadedCode
 from pytest_cgosafe.binary.unwind import End, Frame, Walker
 from pytest_cgosafe.crash.folding import fold
 from pytest_cgosafe.crash.naming import is_glue_name
+from pytest_cgosafe.crash.room import fits_of
 from pytest_cgosafe.results import CallChain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from pytest_cgosafe.binary.unwind import Trail
     from pytest_cgosafe.results import ThreadStack
@@ -34,12 +34,12 @@ _TRIES: Final = 64
 _ENOUGH: Final = 3
 """Proved steps that make a walk one that tells."""
 _GO_ENTRY: Final = "runtime.asmcgocall"
-_SCHED_SP: Final = {"runtime.systemstack": 8, "runtime.mcall": 16}
-"""How far below g0.sched.sp the return address of what they call stands."""
-_ASMCGOCALL_ROOM: Final = (16, 64)
-"""Bytes below g0.sched.sp that `asmcgocall` keeps for itself, from Go 1.22 on and before."""
+_CALLBACK: Final = "runtime.cgocallback"
+_CALLBACK_REACH = (
+    128  # bytes, from where a call from Go into C begins up to a callback that it is in
+)
 _UNNAMED: Final = re.compile(r".*\+0x[0-9a-f]+")
-_OVERWRITTEN: Final = "later calls overwrote the frames further out"
+_OVERWRITTEN: Final = "later calls overwrote the frames further out, perhaps more levels too"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,13 +132,26 @@ def _into_go(trail: Trail, left: Remains, code: LoadedCode) -> _Found:
             goroutine = walker.walk(slot)
             if goroutine.last and goroutine.end is End.SWITCH and _calls(goroutine, stub):
                 beyond = (replace(frame, size=0) for frame in goroutine.frames)
-                return _Found((*trail.frames, *beyond))
-    return _by_code(trail.frames, stub, trail)
+                return _back_in_c(_Found((*trail.frames, *beyond)), trail.sp, left, code)
+    return _back_in_c(_by_code(trail.frames, stub, trail), trail.sp, left, code)
+
+
+def _back_in_c(found: _Found, sp: int, left: Remains, code: LoadedCode) -> _Found:
+    """With the C functions that called the Go function that called C, if that is what stands above `sp`."""
+    walker = Walker(left.stack, code)
+    for at in range(sp, sp + _CALLBACK_REACH, 8):
+        called = code.called_before(left.stack.word(at) or 0)
+        if called and called.name == _CALLBACK:
+            outer = _outward(walker.walk(at), left, code)
+            return _Found(found.frames + outer.frames[1:], found.doubts + outer.doubts)
+    return found
 
 
 def _calls(goroutine: Trail, stub: str | None) -> bool:
     """Whether Go frames called C through `stub`."""
-    name = re.sub(r"_cgo_[0-9a-f]{12}(_C2?func_\w+)", r".\1", stub or "")
+    if stub is None:
+        return False
+    name = re.sub(r"_cgo_[0-9a-f]{12}(_C2?func_\w+)", r".\1", stub)
     return any((frame.name or "").endswith(name) for frame in goroutine.frames)
 
 
@@ -155,57 +168,36 @@ def _by_room(trail: Trail, left: Remains, code: LoadedCode) -> _Found | None:
     """Further out where later calls overwrote the frames: by who can have called, if the room that is left fits."""
     assert trail.last
     file, function = trail.last.file, trail.last.function
-    names = {frame.name for frame in trail.frames if frame.name}
-    callers = path_outward(file, function, names)
-    spot = code.spot(trail.pc)
     recursive = len(trail.frames) > 1 and trail.frames[-1].name == function.name
-    size = trail.frames[-1].size if recursive else spot and frame_size(file, spot.pc)
-    sizes = [caller.size for caller in callers or ()]
-    if callers is None or not size or None in sizes:
+    size = trail.frames[-1].size if recursive else _size(trail, code)
+    fits = list(fits_of(trail, left, code, size)) if size else []
+    fits = [fit for fit in fits if recursive or fit.levels == 1]
+    if not size or len({(fit.levels, fit.sp) for fit in fits}) != 1:
         return None
-    outermost = callers[-1].name if callers else function.name
-    from_go = is_stub(outermost)
-    for at in (_go_entries if from_go else _thread_entries)(trail.sp, left, code):
-        levels, rest = divmod(at + 8 - trail.sp - sum(filter(None, sizes)), size)
-        if rest or levels < 1 or (levels > 1 and not recursive):
-            continue
-        frames = [*trail.frames, Frame(function.name, trail.sp, size, levels, trail.last)]
-        frames += [Frame(c.name, 0, c.size or 0, 1, Loaded(file, c.function)) for c in callers]
-        found = _by_code(tuple(frames), outermost, trail) if from_go else _Found(tuple(frames))
-        lost = levels + len(callers)
-        doubt = f"the outer {lost} frames were overwritten: told by the code and the room they took"
-        return _Found(found.frames, ((doubt,) if lost > 1 else ()) + found.doubts)
-    return None
+    fit = fits[0]
+    common = [
+        callers[0]
+        for callers in zip(*(f.callers for f in fits), strict=False)
+        if len(set(callers)) == 1
+    ]
+    frames = [*trail.frames, Frame(function.name, trail.sp, size, fit.levels, trail.last)]
+    frames += [Frame(c.name, 0, c.size or 0, 1, Loaded(file, c.function)) for c in common]
+    lost = fit.levels + len(common)
+    doubts = [f"the outer {lost} frames were overwritten: told by the code and the room they took"]
+    if len(fits) > 1:
+        names = sorted({f.callers[len(common)].name for f in fits if len(f.callers) > len(common)})
+        return _Found(tuple(frames), (*doubts, f"called by {' or '.join(names)}"))
+    outermost = fit.callers[-1].name if fit.callers else function.name
+    if not is_stub(outermost):
+        return _Found(tuple(frames), tuple(doubts))
+    found = _back_in_c(_by_code(tuple(frames), outermost, trail), fit.sp, left, code)
+    return _Found(found.frames, (*doubts, *found.doubts) if lost > 1 else found.doubts)
 
 
-def _thread_entries(sp: int, left: Remains, code: LoadedCode) -> Iterator[int]:
-    """Where above `sp` the functions return to that a thread begins in: those are still there when it ends."""
-    walker = Walker(left.stack, code)
-    for at in range(max(sp, left.top - _SEARCHED), left.top - 8, 8):
-        if code.call_before(left.stack.word(at) or 0):
-            trail = walker.walk(at)
-            if trail.end is End.OUTERMOST:
-                yield at
-
-
-def _go_entries(sp: int, left: Remains, code: LoadedCode) -> Iterator[int]:
-    """Where above `sp` the return address of a call from Go into C must stand: at the same place for every such call.
-
-    A later call may have left it there. Or else what the runtime itself left when it came to this stack: it begins
-    where g0.sched.sp says, as such calls do (runtime/asm_amd64.s, `systemstack`, `mcall`, `asmcgocall`).
-    """
-    seen = set()
-    for at in range(sp, left.top - 8, 8):
-        word = left.stack.word(at)
-        function = code.function(word - 1) if word else None
-        if function and function.name in _SCHED_SP:
-            base = at + _SCHED_SP[function.name]
-            places = [((base - room) & ~15) - 8 for room in _ASMCGOCALL_ROOM]
-        else:
-            is_entry = function and function.name.startswith(_GO_ENTRY)
-            places = [at] if is_entry else []
-        yield from (place for place in places if place not in seen)
-        seen.update(places)
+def _size(trail: Trail, code: LoadedCode) -> int | None:
+    """The size of the frame that a walk ended in."""
+    spot = code.spot(trail.pc)
+    return frame_size(spot.file, spot.pc) if spot else None
 
 
 def _choices(frames: Sequence[Frame]) -> list[str]:
