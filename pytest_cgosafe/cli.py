@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from pytest_cgosafe import __version__
-from pytest_cgosafe.commands import backtrace, doctor, run, vet
+from pytest_cgosafe.commands import backtrace, doctor, run, stack, vet
 from pytest_cgosafe.commands.common import COULD_NOT, INTERRUPTED
 from pytest_cgosafe.errors import CgosafeError
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _COMMANDS: Final = (
     run,
     vet,
+    stack,
     backtrace,
     doctor,
 )

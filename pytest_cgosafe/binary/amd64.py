@@ -12,7 +12,8 @@ _CFA_ALIGNMENT: Final = 16
 """The CFA of a function is a multiple of 16 (System V psABI for AMD64, 3.2.2)."""
 _CALLEE_SAVED: Final = frozenset({"rbx", "rbp", "r12", "r13", "r14", "r15"})
 _STOPS: Final = frozenset({"ret", "retf", "iretq", "hlt", "ud2", "ud1", "int3"})
-_PUSHES: Final = {"push": _WORD, "pushfq": _WORD}
+_PUSHES: Final = frozenset({"push", "pushfq"})
+_POPS: Final = frozenset({"pop", "popfq"})
 _READS_ONLY: Final = frozenset({"cmp", "test", "push", "bt"})
 _BRANCHES: Final = ("j", "loop")
 _NUMBER: Final = r"(-?(?:0x[0-9a-f]+|\d+))"
@@ -33,18 +34,22 @@ def _step(sp: StackPointer, mnemonic: str, operands: str, after: int) -> Transfe
         if prefix == "notrack" and mnemonic == "jmp":
             return Transfer(Flow.JUMP, table=0)
     if mnemonic == "call":
-        transfer = _call(sp, operands, after)
         sp.keep(_CALLEE_SAVED)
-        return transfer
+        return _call(operands, after)
     if mnemonic == "jmp":
         return _jump(sp, operands, after)
     if mnemonic in _STOPS:
         return STOP
     if mnemonic.startswith(_BRANCHES):
         return Transfer(Flow.BRANCH, int(operands, 16)) if operands.startswith("0x") else None
+    _move(sp, mnemonic, operands, after)
+    return None
+
+
+def _move(sp: StackPointer, mnemonic: str, operands: str, after: int) -> None:
     if mnemonic in _PUSHES:
         sp.move(_WORD)
-    elif mnemonic in {"pop", "popfq"}:
+    elif mnemonic in _POPS:
         sp.depth -= _WORD
         _write(sp, operands)
     elif mnemonic == "leave":
@@ -55,10 +60,9 @@ def _step(sp: StackPointer, mnemonic: str, operands: str, after: int) -> Transfe
         _set_stack_pointer(sp, mnemonic, operands)
     else:
         _plain(sp, mnemonic, operands, after)
-    return None
 
 
-def _call(sp: StackPointer, operands: str, after: int) -> Transfer:
+def _call(operands: str, after: int) -> Transfer:
     if operands.startswith("0x"):
         return Transfer(Flow.CALL, int(operands, 16))
     return Transfer(Flow.CALL, slot=_rip(operands, after))
@@ -69,9 +73,8 @@ def _jump(sp: StackPointer, operands: str, after: int) -> Transfer:
         return Transfer(Flow.JUMP, int(operands, 16))
     if sp.table is not None and operands == sp.table:
         return Transfer(Flow.JUMP, table=sp.table_address)
-    table = _TABLE.search(operands)
-    if table and not table[1] and table[3]:
-        return Transfer(Flow.JUMP, table=int(table[3], 0))
+    if table := _table(sp, operands):
+        return Transfer(Flow.JUMP, table=table)
     return Transfer(Flow.JUMP, slot=_rip(operands, after))
 
 
@@ -120,12 +123,22 @@ def _plain(sp: StackPointer, mnemonic: str, operands: str, after: int) -> None:
         sp.constants[register] = address
     elif mnemonic == "add" and (register in sp.constants or source in sp.constants):
         _is_table(sp, register, 0)  # an offset into the function was added to the table's address
-    elif mnemonic == "mov" and (table := _TABLE.search(source)) and not table[1] and table[3]:
-        _is_table(sp, register, int(table[3], 0))
+    elif mnemonic == "mov" and (table := _table(sp, source)):
+        _is_table(sp, register, table)
     else:
         _write(sp, register)
         if mnemonic == "xchg":
             _write(sp, source)
+
+
+def _table(sp: StackPointer, operand: str) -> int | None:
+    """The address of the array of addresses that an operand like ``[rdx*8 + 0x4020]`` picks from."""
+    match = _TABLE.search(operand)
+    if not match:
+        return None
+    base = sp.constants.get(match[1]) if match[1] else 0
+    offset = int(match[3], 0) if match[3] else 0
+    return None if base is None else base + offset or None
 
 
 def _is_table(sp: StackPointer, register: str, address: int) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from pytest_cgosafe.binary.linking import Miss
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from pytest_cgosafe.binary.frames import CallSite, FunctionFrame
     from pytest_cgosafe.binary.linking import Function, Program, Reached
@@ -79,16 +79,25 @@ class Node:
     """Whether a call of its runs the dynamic linker the first time."""
     deadly: bool
     """Whether it calls a function that ends the program."""
+    assumed: bool = False
+    """Whether the size was given, and nothing is known of its calls."""
 
 
-def call_graph(program: Program, entries: Iterable[Function]) -> dict[Function, Node]:
-    """Every function that the `entries` may reach, they included."""
+def call_graph(
+    program: Program, entries: Iterable[Function], assume: Mapping[str, int]
+) -> dict[Function, Node]:
+    """Every function that the `entries` may reach, they included; of those in `assume` the size is taken as given."""
     graph: dict[Function, Node] = {}
     waiting = list(entries)
     while waiting:
         function = waiting.pop()
         if function not in graph:
-            node = graph[function] = _node(program, function)
+            given = assume.get(function.name)
+            node = graph[function] = (
+                _node(program, function)
+                if given is None
+                else Node(function, given, (), (), lazy=False, deadly=False, assumed=True)
+            )
             waiting += (edge.callee for edge in node.edges)
     return graph
 

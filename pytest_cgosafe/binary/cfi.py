@@ -63,7 +63,9 @@ class StackDepths:
             self._decoded[entry.start] = _Depths(
                 tuple(start for start, _ in rows),
                 tuple(
-                    cfa.offset if cfa and cfa.register == self._stack_register and not cfa.indirect else None
+                    cfa.offset
+                    if cfa and cfa.register == self._stack_register and not cfa.indirect
+                    else None
                     for _, cfa in rows
                 ),
             )

@@ -111,6 +111,8 @@ class _Walk:
         )
 
     def _add_span(self, address: int) -> None:
+        if self._image.is_stub(address):
+            return
         symbol = self._image.function_at(address)
         span = (
             range(symbol.address, symbol.address + symbol.size)
@@ -224,7 +226,7 @@ class _Walk:
             return False
         if transfer.table:
             first = self._image.word(transfer.table)
-            return first is not None and self._span_around(first) is None
+            return first is None or first == self._address or not self._span_around(first)
         return transfer.table is None
 
 

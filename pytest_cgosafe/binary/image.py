@@ -9,10 +9,10 @@ import struct
 from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from elftools.common.exceptions import ELFError
+from elftools.elf.dynamic import DynamicSection
 from elftools.elf.elffile import ELFFile
 
 from pytest_cgosafe.binary.elf import Symbol
@@ -20,17 +20,19 @@ from pytest_cgosafe.errors import CgosafeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 _SYMBOL = struct.Struct("<IBBHQQ")
 _RELOCATION = struct.Struct("<QQq")
 """Elf64_Sym and Elf64_Rela (elf(5))."""
 _STT_FUNC, _STT_GNU_IFUNC = 2, 10
 _SHF_EXECINSTR = 4
-_CONSTANT = (".rodata", ".data.rel.ro", ".eh_frame", ".debug_frame")
+_DATA = (".rodata", ".data", ".eh_frame", ".debug_frame")
 _WITH_CONTENTS = {"SHT_PROGBITS", "SHT_X86_64_UNWIND"}
 _HIDDEN_VERSION = 0x8000  # of .gnu.version: not the symbol's default version
 _JUMP_SLOT = {"EM_X86_64": 7, "EM_AARCH64": 1026}
 _IRELATIVE = {"EM_X86_64": 37, "EM_AARCH64": 1032}
+_RELATIVE = {"EM_X86_64": 8, "EM_AARCH64": 1027}
 _DF_BIND_NOW, _DF_1_NOW = 8, 1  # of DT_FLAGS and DT_FLAGS_1
 
 
@@ -94,7 +96,7 @@ class Image:
         self._data = [
             Section(section["sh_addr"], section.data(), name)
             for name, section in sections.items()
-            if name.startswith(_CONSTANT) and section["sh_type"] in _WITH_CONTENTS
+            if name.startswith(_DATA) and section["sh_type"] in _WITH_CONTENTS
         ]
         self._tables = {
             name: (sections[name].data(), sections[names].data())
@@ -105,8 +107,8 @@ class Image:
             section.data() for name, section in sections.items() if name.startswith(".rela.")
         ]
         self._versions = sections[".gnu.version"].data() if ".gnu.version" in sections else b""
-        dynamic = sections.get(".dynamic")
-        tags = list(dynamic.iter_tags()) if dynamic and dynamic["sh_type"] != "SHT_NOBITS" else []
+        dynamic = sections.get(".dynamic")  # without contents in a file of debug information only
+        tags: list[Any] = list(dynamic.iter_tags()) if isinstance(dynamic, DynamicSection) else []
         self.needed = tuple(tag.needed for tag in tags if tag.entry.d_tag == "DT_NEEDED")
         self.search_path = tuple(
             directory
@@ -135,19 +137,26 @@ class Image:
         return section.data[start - section.start : stop]
 
     def word(self, address: int) -> int | None:
-        """The 8 bytes of constant data at `address`, as linked; None where there is none."""
+        """The 8 bytes of data at `address`, as they are when the program starts; None where there is none."""
+        if address in self._relative:
+            return self._relative[address]
         for section in self._data:
             if address in section and address + 8 in section:
                 return int.from_bytes(section.data[address - section.start :][:8], "little")
         return None
 
     def section(self, name: str) -> Section | None:
-        """A section of constant data, or None."""
+        """A section of data, or None."""
         return next((section for section in self._data if section.name == name), None)
 
     def has_code(self, address: int) -> bool:
         """Whether code lies at `address`."""
         return self._section_of(address) is not None
+
+    def is_stub(self, address: int) -> bool:
+        """Whether the code at `address` only leads on to another file's: the procedure linkage table."""
+        section = self._section_of(address)
+        return section is not None and section.name.startswith((".plt", ".iplt"))
 
     def _section_of(self, address: int) -> Section | None:
         return next((section for section in self._code if address in section), None)
@@ -234,6 +243,16 @@ class Image:
                     lazy = kind == _JUMP_SLOT.get(self.machine) and not self.binds_now
                     slots[address] = Slot(names[index], None, lazy)
         return slots
+
+    @cached_property
+    def _relative(self) -> Mapping[int, int]:
+        """The words that hold an address in this file, which a PIE or a library gets when it is loaded."""
+        return {
+            address: addend
+            for section in self._relocations
+            for address, info, addend in _RELOCATION.iter_unpack(section)
+            if info & 0xFFFFFFFF == _RELATIVE.get(self.machine)
+        }
 
     def _symbols(self) -> Iterator[tuple[str, int, int, int, int]]:
         for table in self._tables:

@@ -19,11 +19,7 @@ _ALWAYS: Final = ("/lib64", "/usr/lib64", "/lib", "/usr/lib", "/usr/local/lib")
 
 def find_library(name: str, user: Image) -> Image | None:
     """The library that `user` names in its DT_NEEDED, or None: it is not on this system, or for another machine."""
-    if "/" in name:
-        candidates = iter([Path(name)])
-    else:
-        candidates = (directory / name for directory in _directories(user))
-    for path in candidates:
+    for path in _candidates(name, user):
         if not path.is_file():
             continue
         try:
@@ -33,6 +29,13 @@ def find_library(name: str, user: Image) -> Image | None:
         if image.machine == user.machine:
             return image
     return None
+
+
+def _candidates(name: str, user: Image) -> Iterator[Path]:
+    if "/" in name:
+        yield Path(name)
+    else:
+        yield from (directory / name for directory in _directories(user))
 
 
 def _directories(user: Image) -> Iterator[Path]:

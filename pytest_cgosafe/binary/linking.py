@@ -72,6 +72,8 @@ class Function:
     address: int
     name: str
     """Its symbol, or the one it was called by; else the file and its offset there."""
+    is_named: bool
+    """Whether it has one of the former."""
 
 
 class Miss(StrEnum):
@@ -122,8 +124,17 @@ class Program:
             symbol = module.image.function_at(address)
             offset = f"{module.image.path.name}+{address:#x}"
             own = symbol.name if symbol and symbol.address == address else None
-            self._functions[key] = Function(module, address, own or called or offset)
+            self._functions[key] = Function(
+                module, address, own or called or offset, bool(own or called)
+            )
         return self._functions[key]
+
+    def named(self, symbol: str) -> Function:
+        """The main file's function of that name. Raises KeyError."""
+        found = self.main.image.function(symbol)
+        if not found:
+            raise KeyError(symbol)
+        return self.function(self.main, found.address, symbol)
 
     def reached(self, module: Module, site: CallSite) -> Reached:
         """The functions that a call in `module` may reach."""

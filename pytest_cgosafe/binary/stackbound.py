@@ -43,18 +43,26 @@ class Depths:
 
     def _solve(self, component: frozenset[Function]) -> None:
         """Of a recursion, the calls that leave it count; those within it have no bound."""
+        inward = False
         for function in component:
             node = self._graph[function]
-            outward = [edge for edge in node.edges if edge.callee not in component]
             worst = Worst(node.size, None)
-            for edge in outward:
-                size = edge.depth + self._worst[edge.callee].size
-                if size > worst.size:
+            for edge in node.edges:
+                if edge.callee in component:
+                    inward = inward or edge.depth > 0
+                elif (size := edge.depth + self._worst[edge.callee].size) >= worst.size:
                     worst = Worst(size, edge)
             self._worst[function] = worst
-        if cycle := self._shortest_cycle(component):
-            for function in component:
-                self._cycles[function] = cycle
+        if inward:
+            cycle = self._cycle(component)
+            self._cycles.update(dict.fromkeys(component, cycle))
+        elif len(component) > 1:  # tail calls: a loop, which takes no more than its hungriest part
+            hungriest = max((self._worst[function] for function in component), key=lambda w: w.size)
+            self._worst.update(dict.fromkeys(component, hungriest))
+
+    def node(self, function: Function) -> Node:
+        """`function` with its frame and its calls."""
+        return self._graph[function]
 
     def worst(self, function: Function) -> Worst:
         """The worst case of `function`."""
@@ -91,30 +99,32 @@ class Depths:
             for unknown in self._graph[reached].unknowns
         )
 
-    def _shortest_cycle(self, component: frozenset[Function]) -> Cycle | None:
-        """The shortest way from a function of a recursion back to itself; None where there is no recursion."""
-        start = min(component, key=lambda function: function.address)
+    def _cycle(self, component: frozenset[Function]) -> Cycle:
+        """The shortest ring through the call within a recursion that takes the most stack."""
+        caller, first = max(
+            (
+                (function, edge)
+                for function in component
+                for edge in self._graph[function].edges
+                if edge.callee in component
+            ),
+            key=lambda call: (call[1].depth, -call[0].address),
+        )
         came: dict[Function, tuple[Function, int]] = {}
-        queue = [start]
-        for caller in queue:
-            for edge in sorted(self._graph[caller].edges, key=lambda edge: -edge.depth):
-                if edge.callee is start:
-                    return _cycle_back(start, caller, edge.depth, came)
-                if edge.callee in component and edge.callee not in came:
-                    came[edge.callee] = caller, edge.depth
+        queue = [first.callee]
+        for function in queue:
+            if function is caller:
+                break
+            for edge in self._graph[function].edges:
+                if edge.callee in component and edge.callee not in {*came, first.callee}:
+                    came[edge.callee] = function, edge.depth
                     queue.append(edge.callee)
-        return None
-
-
-def _cycle_back(
-    start: Function, last: Function, size: int, came: Mapping[Function, tuple[Function, int]]
-) -> Cycle:
-    functions = [last]
-    while functions[-1] is not start:
-        caller, depth = came[functions[-1]]
-        functions.append(caller)
-        size += depth
-    return Cycle(tuple(reversed(functions)), size)
+        ring, size = [caller], first.depth
+        while ring[-1] is not first.callee:
+            before, depth = came[ring[-1]]
+            ring.append(before)
+            size += depth
+        return Cycle(tuple(reversed(ring)), size)
 
 
 def _components(graph: Mapping[Function, Node]) -> Iterator[frozenset[Function]]:
