@@ -13,6 +13,7 @@ from pytest_cgosafe.toolchain import Tool
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from pytest_cgosafe.binary.stackreport import StackBound
     from pytest_cgosafe.results import (
         Backtrace,
         Binary,
@@ -28,7 +29,13 @@ if TYPE_CHECKING:
 SCHEMA = "cgosafe/1"
 
 
-def to_json(toolchain: Toolchain, runs: Iterable[RunResult], crossings: Iterable[Crossing]) -> str:
+def to_json(
+    toolchain: Toolchain,
+    runs: Iterable[RunResult],
+    crossings: Iterable[Crossing],
+    *,
+    bounds: tuple[StackBound, ...] | None = None,
+) -> str:
     """The whole report as one JSON text. Bytes of a program's output that are not UTF-8 are lone surrogates in it."""
     document = {
         "schema": SCHEMA,
@@ -39,6 +46,8 @@ def to_json(toolchain: Toolchain, runs: Iterable[RunResult], crossings: Iterable
         "runs": [_run(run) for run in runs],
         "crossings": _plain(tuple(crossings)),
     }
+    if bounds is not None:
+        document["stack_bounds"] = _plain(bounds)
     return json.dumps(document, indent=2)
 
 
