@@ -33,6 +33,11 @@ if TYPE_CHECKING:
     from pytest_cgosafe.watch.stops import Stop
 
 
+_STRIPPED = (
+    "goroutines were not looked at: the program was stripped of what tells where they are (-s, -w)"
+)
+
+
 def run_watched(
     binary: Binary,
     args: tuple[str, ...] = (),
@@ -68,12 +73,12 @@ def run_watched(
             gdb=gdb,
         )
 
-    camera = Camera(read_elf(binary.path), take)
+    elf, layout = read_elf(binary.path), goroutine_layout(binary.path)
+    camera = Camera(elf, take)
     command = Command(
         (str(binary.path), *args), env=env, cwd=cwd, stdin=stdin, stack_limit=thread_stack_size
     )
     remains = RemainsKeeper(go_calls)
-    goroutine_layout(binary.path)  # what takes longest is known from here on
     sampler = Sampler(goroutine_layout, spectator)
     growth = GrowthProbe(sampler)
     watched = watch(
@@ -88,6 +93,7 @@ def run_watched(
     crash = assemble_crash(watched.exit, watched.stderr, camera)
     report = parse_go_traceback(watched.stderr) if crash else None
     crossing = crossing_from_report(report) if report else None
+    blind = (_STRIPPED,) if elf and elf.is_go and not layout else ()
     stacks, notes = attribute(watched.stacks, remains.kept)
     return RunResult(
         binary=binary,
@@ -102,7 +108,7 @@ def run_watched(
         hang=camera.hang,
         crossings=(crossing,) if crossing else (),
         samples=sampler.samples.kept,
-        notes=(*watched.notes, *camera.notes, *notes, *growth.notes),
+        notes=(*watched.notes, *camera.notes, *notes, *growth.notes, *blind),
     )
 
 

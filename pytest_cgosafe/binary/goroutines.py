@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_cgosafe.binary.elf import read_elf
 from pytest_cgosafe.binary.structs import field_offsets_of
+from pytest_cgosafe.watch.bounds import ThreadLayout
 from pytest_cgosafe.watch.goroutines import Layout
 
 if TYPE_CHECKING:
@@ -27,13 +28,15 @@ def _layout(path: Path, _mtime_ns: int, _size: int) -> Layout | None:
     elf = read_elf(path)
     if elf is None:
         return None
-    variables = ("allglen", "allgptr", "maxstacksize", "sched", "extraMLength")
-    allglen, allgptr, maxstacksize, sched, extra = (
-        symbol.address if (symbol := elf.symbol(f"runtime.{name}")) else None for name in variables
+    names = ("allglen", "allgptr", "maxstacksize", "sched", "extraMLength", "allm")
+    allglen, allgptr, maxstacksize, sched, extra, allm = (
+        symbol.address if (symbol := elf.symbol(f"runtime.{name}")) else None for name in names
     )
     if allglen is None or allgptr is None or maxstacksize is None:
         return None
-    g, gobuf, schedt = field_offsets_of(path, ("runtime.g", "runtime.gobuf", "runtime.schedt"))
+    g, gobuf, schedt, m = field_offsets_of(
+        path, ("runtime.g", "runtime.gobuf", "runtime.schedt", "runtime.m")
+    )
     ngsys = schedt.get("ngsys")
     try:
         return Layout(
@@ -52,6 +55,9 @@ def _layout(path: Path, _mtime_ns: int, _size: int) -> Layout | None:
             gopc=g["gopc"],
             startpc=g["startpc"],
             parent=g.get("parentGoid"),
+            threads=ThreadLayout(allm, m["procid"], m["g0"], m["alllink"], g["stack"])
+            if allm is not None
+            else None,
         )
     except KeyError:
         return None

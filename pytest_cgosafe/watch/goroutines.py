@@ -17,6 +17,7 @@ from pytest_cgosafe.watch.scatter import read_each
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pytest_cgosafe.watch.bounds import ThreadLayout
     from pytest_cgosafe.watch.procfs import Memory
 
 WINDOW: Final = 1024
@@ -54,6 +55,7 @@ class Layout:
     gopc: int
     startpc: int
     parent: int | None
+    threads: ThreadLayout | None
 
     @property
     def fields(self) -> int:

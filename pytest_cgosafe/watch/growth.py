@@ -20,7 +20,7 @@ _FUNCTION: Final = "runtime.copystack"
 """``copystack(gp *g, newsize uintptr)`` in stack.go, the only way from one stack to another, from Go 1.4 to 1.27."""
 _FREE: Final = 4_000
 """Growths that are looked at in any case."""
-_RATE: Final = 500
+_RATE: Final = 50
 """Growths a second that are looked at beyond these."""
 
 

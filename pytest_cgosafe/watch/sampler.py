@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from pytest_cgosafe.results import Sample
 from pytest_cgosafe.watch import procfs
+from pytest_cgosafe.watch.bounds import Bounds
 from pytest_cgosafe.watch.depths import Depths
 from pytest_cgosafe.watch.goroutines import GoroutineReader
 from pytest_cgosafe.watch.population import Population
@@ -90,7 +91,6 @@ class Sampler:
         self, layout_of: Callable[[Path], Layout | None], spectator: Spectator | None = None
     ) -> None:
         """`layout_of` says of a loaded file where it keeps goroutines; None where it has no Go runtime that tells."""
-        self.notes: list[str] = []
         self.samples = Samples()
         self._layout_of = layout_of
         self._spectator = spectator
@@ -104,6 +104,10 @@ class Sampler:
         self._memory: procfs.Memory | None = None
         self._depths: Depths | None = None
         self._population: Population | None = None
+        self._bounds: Bounds | None = None
+        self._doubt: str | None = None
+        self._failure: str | None = None
+        self._live: Mapping[int, threads.Thread] = {}
         self._looks, self._sampling = _Allowance(_GOROUTINES), _Allowance(_SAMPLES)
         self._next_sample = 0.0
         self._next_told = 0.0
@@ -120,6 +124,11 @@ class Sampler:
     def goroutines(self) -> Seen | None:
         """What was seen of goroutines; None where that was nothing."""
         return self._population.seen if self._population else None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is not as it should be."""
+        return tuple(filter(None, (self._doubt, self._failure)))
 
     @property
     def looks(self) -> int:
@@ -155,8 +164,9 @@ class Sampler:
         with self._lock:
             self._close_memory()
             self._pid, self._memory = pid, procfs.Memory(pid)
+            self._live = live
             self._depths = Depths(self._memory, live)
-            self._population = None
+            self._population, self._bounds = None, None
             self._still = False
         if self._thread is None:
             self._thread = Thread(target=self._run, name="cgosafe-sample", daemon=True)
@@ -169,6 +179,8 @@ class Sampler:
                 if self._memory:
                     reader = GoroutineReader(self._pid, self._memory, layout, image.bias)
                     self._population = Population(reader, image)
+                    if layout.threads:
+                        self._bounds = Bounds(self._memory, layout.threads, image.bias)
 
     def look(self) -> None:
         """Look at everything there is, once: the program stands still, to be examined or to end."""
@@ -178,6 +190,8 @@ class Sampler:
             self._still = True
             if self._population:
                 self._population.look_at_all()
+            if self._bounds:
+                self._doubt = self._bounds.doubt(tuple(self._live.values()))
             self._sample(self._clock.elapsed)
 
     def goes_on(self) -> None:
@@ -211,7 +225,7 @@ class Sampler:
                 with self._lock:
                     self._step()
         except Exception as error:  # what the program did counts more
-            self.notes.append(f"the run was not sampled to its end: {error!r}")
+            self._failure = f"the run was not sampled to its end: {error!r}"
 
     def _pause(self) -> float:
         elapsed = self._clock.elapsed if self._clock else 0.0

@@ -21,6 +21,7 @@ static void on_own_thread(int levels) {
 import "C"
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"runtime"
@@ -64,6 +65,11 @@ func hold(path string) {
 	}
 }
 
+func stacks() []byte {
+	buffer := make([]byte, 1<<20)
+	return buffer[:runtime.Stack(buffer, true)]
+}
+
 func number(at int) int {
 	n, err := strconv.Atoi(os.Args[at])
 	if err != nil {
@@ -80,8 +86,10 @@ func main() {
 		fmt.Println(<-done)
 	case "waits": // a goroutine has grown, and the program ends
 		done := make(chan bool)
-		go func() { waitAt(number(2), done) }()
+		go func() { waitAt(number(2), done, nil) }()
 		<-done
+		for !bytes.Contains(stacks(), []byte("[chan receive (nil chan)]")) {
+		}
 	case "many": // many at once, until the test lets them end
 		var ready, over sync.WaitGroup
 		stop := make(chan bool)
@@ -97,7 +105,7 @@ func main() {
 		over.Wait()
 	case "grown": // one has a large stack while the test wants it, and then gives it back
 		let, done := make(chan bool), make(chan bool)
-		go func() { waitAt(number(2), done); <-let; close(done) }()
+		go func() { waitAt(number(2), done, let); close(done) }()
 		<-done
 		hold(os.Args[3])
 		close(let)
@@ -107,10 +115,12 @@ func main() {
 		C.on_own_thread(C.int(number(2)))
 	case "each": // many goroutines grow, one after the other
 		done := make(chan int)
+		used := 0
 		for i := 0; i < number(2); i++ {
 			go func() { done <- measure(number(3)) }()
-			<-done
+			used = <-done
 		}
+		fmt.Println(used)
 	case "limit": // the program sets a limit of its own, and overflows it where it is asked to
 		debug.SetMaxStack(number(2))
 		if len(os.Args) > 3 {
@@ -119,22 +129,23 @@ func main() {
 	}
 }
 
-// waitAt says that it is there when its stack is deep.
+// waitAt says that it is there when its stack is deep, and stays until it may leave.
 //
 //go:noinline
-func waitAt(levels int, there chan bool) {
+func waitAt(levels int, there, leave chan bool) {
 	var top byte
-	sayAt(levels, &top, there)
+	sayAt(levels, &top, there, leave)
 }
 
 //go:noinline
-func sayAt(levels int, top *byte, there chan bool) byte {
+func sayAt(levels int, top *byte, there, leave chan bool) byte {
 	var frame [176]byte
 	frame[levels%len(frame)] = 1
 	if levels == 0 {
 		fmt.Println(int(uintptr(unsafe.Pointer(top)) - uintptr(unsafe.Pointer(&frame))))
 		there <- true
-		select {}
+		<-leave
+		return 0
 	}
-	return sayAt(levels-1, top, there) + frame[(levels+1)%len(frame)]
+	return sayAt(levels-1, top, there, leave) + frame[(levels+1)%len(frame)]
 }
