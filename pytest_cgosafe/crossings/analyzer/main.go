@@ -6,6 +6,8 @@
 package main
 
 import (
+	"os"
+
 	"golang.org/x/tools/go/analysis/unitchecker"
 
 	"cgosafe.dev/analyzer/crossing"
@@ -13,5 +15,8 @@ import (
 )
 
 func main() {
+	if skip(os.Args) {
+		return
+	}
 	unitchecker.Main(crossing.Analyzer, inventory.Analyzer)
 }

@@ -8,6 +8,8 @@ var Analyzer = &analysis.Analyzer{
 	Doc:  "report Go values that reach C against the cgo pointer-passing rules",
 	URL:  "https://pkg.go.dev/cmd/cgo#hdr-Passing_pointers",
 	Run:  run,
+
+	FactTypes: []analysis.Fact{new(Fact)},
 }
 
 func run(pass *analysis.Pass) (any, error) {
@@ -16,6 +18,9 @@ func run(pass *analysis.Pass) (any, error) {
 	e.run()
 	for _, d := range e.findings.diagnostics(e) {
 		pass.Report(d)
+	}
+	if fact := e.fact(); fact != nil {
+		pass.ExportPackageFact(fact)
 	}
 	return nil, nil
 }

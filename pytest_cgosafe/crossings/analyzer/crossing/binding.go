@@ -126,7 +126,9 @@ const maxCopies = 50000
 // label returns what a label of the callee stands for, as entries at 0.
 func (b *binding) label(l label) set {
 	found := make(set)
+	b.e.work++
 	for o, way := range b.object(l.obj) {
+		b.e.work++
 		found.add(entry{label: o.label.apply(l)}, way)
 	}
 	return found
@@ -145,7 +147,7 @@ func (b *binding) set(s set) set {
 
 // apply lets the caller have the effects of the callee, and returns the callee's results.
 func (b *binding) apply() set {
-	for i := 0; i < len(b.callee.order); i++ {
+	for i := 0; i < len(b.callee.order) && b.e.work < maxWork; i++ {
 		e := b.callee.order[i]
 		b.effect(e, b.callee.effects[e])
 	}
@@ -172,7 +174,7 @@ func (b *binding) store(e effect, how *effected, target label) {
 	for v, way := range b.label(e.value.label) {
 		way = how.way.join(way)
 		if target.obj.c {
-			b.e.sink(b.caller, b.site, v.label, way, b.e.stored(how.site, ""))
+			b.e.sink(b.caller, b.site, v.label, way, b.e.stored(how.pos))
 			continue
 		}
 		b.e.storeValue(b.caller, b.site, target, entry{e.value.at, v.label}, way)

@@ -1,6 +1,7 @@
 package crossing
 
 import (
+	"go/token"
 	"go/types"
 
 	"golang.org/x/tools/go/ssa"
@@ -30,7 +31,8 @@ type effect struct {
 // effected is how an effect comes about.
 type effected struct {
 	way  *step
-	site ssa.Instruction
+	site ssa.Instruction // nil in another package
+	pos  token.Pos
 	args []set
 }
 
@@ -40,7 +42,7 @@ func (f *function) effect(e effect, way *step, site ssa.Instruction, args []set)
 		if len(f.order) >= maxEffects {
 			return
 		}
-		f.effects[e] = &effected{way, site, args}
+		f.effects[e] = &effected{way, site, site.Pos(), args}
 		f.order = append(f.order, e)
 		f.e.changed = true
 		return

@@ -30,6 +30,7 @@ type engine struct {
 
 	changed bool
 	copied  int
+	work    int // entries looked at, against maxWork
 	unpins  map[*object][]ssa.Instruction
 }
 
@@ -43,6 +44,9 @@ type objectKey struct {
 
 // maxRounds bounds the rounds over all functions. Real packages take three to six.
 const maxRounds = 30
+
+// maxWork bounds the time spent on a package, a few seconds: what was found until then is told.
+const maxWork = 20_000_000
 
 func newEngine(pass *analysis.Pass, pkg *ssa.Package, funcs []*ssa.Function) *engine {
 	e := &engine{
@@ -82,10 +86,10 @@ func newEngine(pass *analysis.Pass, pkg *ssa.Package, funcs []*ssa.Function) *en
 func (e *engine) run() {
 	for round := 0; round < maxRounds; round++ {
 		e.changed = false
-		for i := 0; i < len(e.queue); i++ {
+		for i := 0; i < len(e.queue) && e.work < maxWork; i++ {
 			e.queue[i].run()
 		}
-		if !e.changed {
+		if !e.changed || e.work >= maxWork {
 			return
 		}
 	}

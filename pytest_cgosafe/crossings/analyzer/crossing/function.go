@@ -54,6 +54,7 @@ func (f *function) run() {
 
 // add notes an entry of a value.
 func (f *function) add(v ssa.Value, e entry, way *step) {
+	f.e.work++
 	s := f.values[v]
 	if s == nil {
 		s = make(set)

@@ -27,6 +27,7 @@ func (e *engine) load(l label, t types.Type, reader ssa.Instruction, way *step, 
 	case o.kind == String:
 		return
 	}
+	e.work += 1 + len(o.contents)
 	for en, c := range o.contents {
 		rel := en.at.minus(l.off)
 		if rel.within(0, lay.size) && e.visible(o, en.at, c.sites, reader) {
@@ -97,7 +98,7 @@ func (e *engine) declared(o *object, s slot) *object {
 func (e *engine) storeValue(f *function, site ssa.Instruction, l label, en entry, way *step) {
 	o := l.obj
 	if o.c {
-		e.sink(f, site, en.label, way, e.stored(site, ""))
+		e.sink(f, site, en.label, way, e.stored(site.Pos()))
 		return
 	}
 	relative := en

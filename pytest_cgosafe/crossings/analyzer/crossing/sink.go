@@ -49,7 +49,7 @@ type sink struct {
 }
 
 // sinkAt returns the sink of a call's i-th argument, or of a store or return.
-func (e *engine) sinkAt(site ssa.Instruction, i int, build func() *sink) *sink {
+func (e *engine) sinkAt(site any, i int, build func() *sink) *sink {
 	key := sinkKey{site, i}
 	s, ok := e.sinks[key]
 	if !ok {
@@ -60,14 +60,13 @@ func (e *engine) sinkAt(site ssa.Instruction, i int, build func() *sink) *sink {
 }
 
 type sinkKey struct {
-	site ssa.Instruction
+	site any // the instruction; its position for a store
 	arg  int
 }
 
-func (e *engine) stored(site ssa.Instruction, name string) *sink {
-	return e.sinkAt(site, 0, func() *sink {
-		return &sink{pos: site.Pos(), rule: inMemory, function: name, keeps: true}
-	})
+// stored returns the sink of a store into C memory at pos.
+func (e *engine) stored(pos token.Pos) *sink {
+	return e.sinkAt(pos, 0, func() *sink { return &sink{pos: pos, rule: inMemory, keeps: true} })
 }
 
 func (f *function) returnsToC(i *ssa.Return, name string) {

@@ -37,7 +37,7 @@ func judge(endings []ending) verdict {
 			}
 		case e.given != "" && (!freedSomewhere || e.success && !freedOnSuccess):
 			if v.note == "" {
-				v.note = "given to C." + e.given + ", which may own it"
+				v.note = "given to " + e.given + ", which may own it"
 			}
 		default:
 			round = round || e.round

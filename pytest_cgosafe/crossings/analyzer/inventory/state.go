@@ -25,7 +25,7 @@ const longest = 8
 type state struct {
 	fate     fate
 	why      string // in which way it escaped
-	given    string // the first C function that got it and may keep it
+	given    string // the C functions that got it and may keep it, with commas between
 	inLoop   bool   // freed as an element
 	values   map[place]bool
 	deferred []*ssa.Defer
@@ -124,6 +124,19 @@ func (s *state) redefine(v ssa.Value) {
 func (s *state) escape(format string, arguments ...any) {
 	if s.fate == live {
 		s.fate, s.why = escaped, fmt.Sprintf(format, arguments...)
+	}
+}
+
+// give notes that C functions got the allocation, and may keep it.
+func (s *state) give(names string) {
+	for _, name := range strings.Split(names, ", ") {
+		switch {
+		case name == "" || slicesContain(strings.Split(s.given, ", "), name):
+		case s.given == "":
+			s.given = name
+		default:
+			s.given += ", " + name
+		}
 	}
 }
 

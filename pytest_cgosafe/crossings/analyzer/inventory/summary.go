@@ -101,9 +101,7 @@ func (t *tracker) callGo(s *state, call *ssa.CallCommon, callee *ssa.Function, r
 	case effect.why != "":
 		s.escape("%s by %s", effect.why, shortName(callee, t.pass.Pkg))
 	}
-	if s.given == "" {
-		s.given = effect.given
-	}
+	s.give(effect.given)
 	if result == nil {
 		return
 	}

@@ -79,8 +79,8 @@ func (t *tracker) callC(s *state, name string, arguments []ssa.Value) {
 		case len(rests) == 0:
 		case frees[name] && slicesContain(rests, ""):
 			s.free(placeOf(argument))
-		case !keepsNothing[name] && s.given == "":
-			s.given = name
+		case !keepsNothing[name]:
+			s.give("C." + name)
 		}
 	}
 }
