@@ -45,12 +45,21 @@ def check(
     for run in runs:
         breaches += _check_thread_stacks(limits, run)
         breaches += _check_goroutine_stacks(limits, run)
+        breaches += _check_trace(limits, run)
         found += run.crossings
     for crossing in dict.fromkeys(found):
         if is_forbidden(crossing, limits.forbid):
             summary, *details = render_crossing(crossing)
             breaches.append(Breach(summary, tuple(line.removeprefix("  ") for line in details)))
     return tuple(breaches)
+
+
+def _check_trace(limits: Limits, run: RunResult) -> Iterator[Breach]:
+    asked = limits.trace_crossings and "trace_crossings" in limits.asked
+    if asked and run.trace and run.trace.missing:
+        yield Breach(
+            "crossings: trace_crossings could not be done", (*run.trace.missing, *run.notes)
+        )
 
 
 def _check_thread_stacks(limits: Limits, run: RunResult) -> Iterator[Breach]:

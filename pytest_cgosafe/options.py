@@ -26,6 +26,7 @@ class Limits:
     stack_limit: int | None = None
     forbid: frozenset[CrossingKind] = frozenset({CrossingKind.MAP})
     profile: Profile = Profile.DEBUG
+    trace_crossings: bool = False
     asked: frozenset[str] = frozenset()
     """The names of the arguments that somebody gave; the others are defaults."""
 
@@ -52,7 +53,8 @@ class Option:
     """One argument of the marker."""
 
     parse: Callable[[Any], object]
-    metavar: str
+    metavar: str | None
+    """None for a switch, which takes no value on the command line."""
     help: str
 
 
@@ -92,6 +94,16 @@ def _parse_profile(value: object) -> Profile:
         raise ValueError(f"{value!r} is not a profile; valid are: {', '.join(Profile)}") from None
 
 
+def _parse_switch(value: object) -> bool:
+    known = {"true": True, "yes": True, "on": True, "1": True}
+    known |= {"false": False, "no": False, "off": False, "0": False}
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in known:
+        return known[value.lower()]
+    raise ValueError(f"{value!r} is neither true nor false")
+
+
 OPTIONS = {
     "min_headroom": Option(
         parse_share, "SHARE", "least headroom of any thread stack: '25%' or 0.25"
@@ -107,6 +119,9 @@ OPTIONS = {
         parse_kinds, "KINDS", "crossing kinds that fail a test: 'map', 'map,chan', 'all' or ''"
     ),
     "profile": Option(_parse_profile, "PROFILE", "how packages are built: 'debug' or 'release'"),
+    "trace_crossings": Option(
+        _parse_switch, None, "look at what C is given at run time, in its functions' first calls"
+    ),
 }
 _OPTIONAL = {field.name for field in fields(Limits) if field.default is None}
 """Those that None takes back: a marker's ``max_c_stack=None`` frees a test from the suite's default."""

@@ -32,7 +32,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """One command-line option and one ini option for each argument of the marker."""
     group = parser.getgroup("cgosafe", "Go code that calls C")
     for name, option in OPTIONS.items():
-        group.addoption(_flag(name), metavar=option.metavar, help=option.help.replace("%", "%%"))
+        help_text = option.help.replace("%", "%%")
+        if option.metavar is None:
+            group.addoption(_flag(name), action="store_const", const="true", help=help_text)
+        else:
+            group.addoption(_flag(name), metavar=option.metavar, help=help_text)
         parser.addini(f"cgosafe_{name}", option.help)
     shown = "how a crash's backtrace is shown: with the Go runtime's frames folded (the default) or full"
     group.addoption("--cgosafe-backtrace", metavar="|".join(BACKTRACES), help=shown)

@@ -388,10 +388,10 @@ class TraceSummary:
 
     functions: tuple[TracedFunction, ...]
     """The C functions that Go called with arguments that can hold a pointer, by name."""
-    untyped: tuple[str, ...] = ()
-    """Those that could not be traced: the DWARF does not tell their arguments."""
+    missing: tuple[str, ...] = ()
+    """What could not be traced, and why: the whole program, or one function."""
     notes: tuple[str, ...] = ()
-    """What else could not be done, and why."""
+    """What else could not be done."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from pytest_cgosafe.crash.goroutinestacks import name_goroutine_stacks
 from pytest_cgosafe.crash.gotraceback import parse_go_traceback
 from pytest_cgosafe.crash.report import assemble_crash
 from pytest_cgosafe.crossings.cgocheck import crossing_from_report
+from pytest_cgosafe.crossings.trace.probe import CrossingTrace
 from pytest_cgosafe.errors import DebuggerError, ToolchainError
 from pytest_cgosafe.results import RunResult
 from pytest_cgosafe.toolchain import gdb_path
@@ -49,14 +50,15 @@ def run_watched(
     full: bool = False,
     thread_stack_size: int | None = None,
     watch_growth: bool = False,
+    trace_crossings: bool = False,
     spectator: Spectator | None = None,
 ) -> RunResult:
     """Run `binary` to its end, or for `timeout` seconds, and say all that was seen of it.
 
     With `full`, the frames of a crash carry their locals. `thread_stack_size` is the RLIMIT_STACK, in bytes, that it
     starts with. With `watch_growth` every growth of a goroutine stack is seen, by a trap in the program's code; without
-    it goroutines are only looked at while it runs. `spectator` hears of the run as it goes on. Raises StartError when
-    the program can't be started.
+    it goroutines are only looked at while it runs. With `trace_crossings` what C is given is looked at, by traps too.
+    `spectator` hears of the run as it goes on. Raises StartError when the program can't be started.
     """
 
     def take(stop: Stop) -> Picture:
@@ -81,12 +83,13 @@ def run_watched(
     remains = RemainsKeeper(go_calls)
     sampler = Sampler(goroutine_layout, spectator)
     growth = GrowthProbe(sampler)
+    trace = CrossingTrace(binary.path) if trace_crossings else None
     watched = watch(
         command,
         timeout=timeout,
         lookup=read_elf,
         observer=camera,
-        probes=[growth] if watch_growth else [],
+        probes=[*([growth] if watch_growth else []), *([trace] if trace else [])],
         remains=remains,
         sampler=sampler,
     )
@@ -106,7 +109,8 @@ def run_watched(
         goroutines=_goroutines(sampler, growth),
         crash=crash,
         hang=camera.hang,
-        crossings=(crossing,) if crossing else (),
+        crossings=(*((crossing,) if crossing else ()), *(trace.crossings if trace else ())),
+        trace=trace.summary if trace else None,
         samples=sampler.samples.kept,
         notes=(*watched.notes, *camera.notes, *notes, *growth.notes, *blind),
     )

@@ -44,7 +44,7 @@ def _field_offsets(
 ) -> tuple[Mapping[str, int], ...]:
     with path.open("rb") as file:
         elf = ELFFile(file)
-        if not elf.has_dwarf_info():
+        if not elf.has_dwarf_info(strict=True):
             return ({},) * len(names)
         dwarf = elf.get_dwarf_info(relocate_dwarf_sections=False, follow_links=False)
         section = _debug_info(dwarf).read()

@@ -31,4 +31,6 @@ def _value(limits: Limits, name: str) -> str:
         return format_share(value)
     if name == "forbid":
         return ",".join(sorted(value)) or "none"
+    if isinstance(value, bool):
+        return str(value).lower()
     return format_size(value) if isinstance(value, int) else str(value)

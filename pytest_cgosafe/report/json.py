@@ -65,6 +65,7 @@ def _run(run: RunResult) -> dict[str, Any]:
         "crash": run.crash and _crash(run.crash),
         "hang": run.hang and _hang(run.hang),
         "crossings": _plain(run.crossings),
+        "trace": _plain(run.trace),
         "notes": list(run.notes),
     }
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from pytest_cgosafe.checks import Breach
-    from pytest_cgosafe.results import RunResult, ThreadStack
+    from pytest_cgosafe.results import RunResult, ThreadStack, TraceSummary
 
 _OUTPUT_LINES = 50
 """Lines of a program's output that a failing test shows."""
@@ -86,6 +86,14 @@ def render_run(run: RunResult, *, colour: bool, full: bool, more: str) -> Iterat
     if details:
         yield ""
         yield from details
+
+
+def describe_trace(trace: TraceSummary) -> str:
+    """What the trace of crossings looked at, in a line."""
+    calls = sum(function.calls for function in trace.functions)
+    looked = f"trace: {calls:,} calls of {len(trace.functions):,} C functions were looked at"
+    let_go = ", ".join(function.name for function in trace.functions if function.let_go)
+    return f"{looked}; not the later ones of {let_go}" if let_go else looked
 
 
 def _stack_rows(stack: ThreadStack) -> Iterator[str]:

@@ -47,6 +47,15 @@ def read_functions(elf: Elf) -> FunctionTable | None:
     return FunctionTable(data, text) if data and text and known else None
 
 
+def calls_c(elf: Elf) -> bool:
+    """Whether a Go program calls C: also a stripped one names its functions. Where that can't be read, it may."""
+    try:
+        names = _function_table(elf)
+    except (OSError, ELFError):
+        names = None
+    return names is None or b"._Cfunc_" in names or b"._C2func_" in names
+
+
 def _function_table(elf: Elf) -> bytes | None:
     """Its section, or, where a linker merged that with others, what stands between its symbols."""
     start, end = elf.symbol("runtime.pclntab"), elf.symbol("runtime.epclntab")

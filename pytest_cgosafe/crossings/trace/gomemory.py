@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from elftools.elf.elffile import ELFFile
 
-from pytest_cgosafe.binary.structs import field_offsets
+from pytest_cgosafe.binary.structs import field_offsets_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,7 +61,7 @@ class Layout:
 def read_layout(elf: Elf) -> Layout | None:
     """The layout of a Go program, or None: its symbols or its DWARF do not tell."""
     names = (*_NEEDED, "runtime.hchan", "internal/runtime/maps.Map", "runtime.hmap")
-    fields = {name: field_offsets(elf.path, name) for name in names}
+    fields = dict(zip(names, field_offsets_of(elf.path, names), strict=True))
     heap, text = elf.symbol("runtime.mheap_"), elf.go_text
     complete = all(
         field in fields[name] for name, needed in _NEEDED.items() for field in needed

@@ -6,12 +6,14 @@ function and then lets go of it, so that a function which is called a million ti
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from pytest_cgosafe.binary.elf import read_elf
 from pytest_cgosafe.crossings.fixes import fix_for
-from pytest_cgosafe.crossings.trace.callers import go_caller, read_functions
+from pytest_cgosafe.crossings.trace.callers import calls_c, go_caller, read_functions
 from pytest_cgosafe.crossings.trace.gomemory import GoMemory, read_layout
 from pytest_cgosafe.crossings.trace.judgement import judge
 from pytest_cgosafe.crossings.trace.signatures import read_stubs
@@ -26,6 +28,7 @@ from pytest_cgosafe.results import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from pytest_cgosafe.crash.inside_gdb.functable import FunctionTable
     from pytest_cgosafe.crossings.trace.callers import Caller
@@ -37,85 +40,106 @@ if TYPE_CHECKING:
 
 CALLS: Final = 32
 """How many calls of each C function are looked at."""
+_NAMED: Final = 5
+"""How many C functions are named that can't be traced."""
+_INTEGER_FIX: Final = (
+    "give C the pointer as a pointer, for the time of the call, or a runtime/cgo.Handle; "
+    f"see docs/crossings.md#{CrossingKind.POINTER}"
+)
 
 
 @dataclass(frozen=True, slots=True)
-class _Go:
-    """What was read from the file that holds the Go runtime."""
+class _File:
+    """What was read from the file that holds the Go runtime; addresses as linked."""
 
-    layout: Layout
-    functions: FunctionTable
-    bias: int
+    stubs: tuple[Stub, ...]
+    layout: Layout | None
+    functions: FunctionTable | None
+    calls_c: bool
+
+
+@lru_cache(maxsize=8)
+def _read(path: Path, _mtime_ns: int, _size: int) -> _File | None:
+    elf = read_elf(path)
+    if elf is None or not elf.is_go:
+        return None
+    return _File(read_stubs(path), read_layout(elf), read_functions(elf), calls_c(elf))
+
+
+def _read_now(path: Path) -> _File | None:
+    try:
+        status = path.stat()
+        return _read(path, status.st_mtime_ns, status.st_size)
+    except OSError:
+        return None
 
 
 class CrossingTrace:
     """Looks at what one program gives to C; a `Probe` of its watch."""
 
-    def __init__(self) -> None:
-        self._go: _Go | None = None
-        self._stubs: dict[int, Stub] = {}
-        self._calls: dict[int, int] = {}
-        self._found: dict[tuple[object, ...], Crossing] = {}
-        self._untyped: set[str] = set()
-        self._notes: list[str] = []
+    def __init__(self, program: Path) -> None:
+        """`program` is read at once, because later it would wait for that."""
+        _read_now(program)
+        self._file: _File | None = None
+        self._bias = 0
         self._memory: GoMemory | None = None
+        self._stubs: dict[int, Stub] = {}
+        self._calls: Counter[int] = Counter()
+        self._found: dict[tuple[object, ...], Crossing] = {}
+        self._watched = False
+        self._missing: list[str] = []
+        self._nameless = False
 
     def places(self, image: Image) -> Iterable[int]:
         """Probe."""
-        elf = read_elf(image.path)
-        if elf is None or not elf.is_go:
+        self._watched = True
+        file = _read_now(image.path)
+        if file is None or not file.calls_c:
             return ()
-        layout, functions = read_layout(elf), read_functions(elf)
-        if layout is None or functions is None:
-            without = "DWARF" if elf.symbol("runtime.mheap_") else "symbols"
-            why = f"it has no {without} (built with -ldflags -s or -w)"
-            self._note(f"what {image.path.name} gives to C could not be traced: {why}")
+        if file.layout is None or file.functions is None:
+            why = "it has no symbols or no DWARF (built with -ldflags=-s or -w)"
+            self._missing.append(f"what {image.path.name} gives to C could not be traced: {why}")
             return ()
-        self._go, self._memory = _Go(layout, functions, image.bias), None
-        for stub in read_stubs(image.path):
-            if stub.words is None:
-                self._untyped.add(stub.function)
-            elif stub.words:
-                self._stubs[stub.address + image.bias] = stub
+        self._file, self._bias, self._memory = file, image.bias, None
+        self._stubs |= {stub.address + image.bias: stub for stub in file.stubs if stub.words}
+        untyped = sorted(stub.function for stub in file.stubs if stub.words is None)
+        if untyped:
+            some = ", ".join(untyped[:_NAMED]) + (", ..." if len(untyped) > _NAMED else "")
+            why = "the DWARF does not tell their arguments (is it built with -g?)"
+            self._missing.append(f"{len(untyped)} C functions could not be traced ({some}): {why}")
         return tuple(self._stubs)
 
     def hit(self, entry: Entry) -> bool:
         """Probe."""
-        calls = self._calls[entry.place] = self._calls.get(entry.place, 0) + 1
-        stub, go = self._stubs[entry.place], self._go
-        if go and stub.words:
-            machine = entry.registers.machine.name
+        self._calls[entry.place] += 1
+        stub, file, machine = self._stubs[entry.place], self._file, entry.registers.machine.name
+        if file and file.layout and file.functions and stub.words:
             if self._memory is None:
-                self._memory = GoMemory(entry.memory, go.layout, go.bias, machine)
+                self._memory = GoMemory(entry.memory, file.layout, self._bias, machine)
             found = judge(self._memory, entry.registers.arguments[0], stub.words)
             if found:
-                caller = go_caller(self._memory, go.functions, go.bias, entry.registers.sp, machine)
+                sp = entry.registers.sp
+                caller = go_caller(self._memory, file.functions, self._bias, sp, machine)
                 for finding in found:
                     self._tell(finding, stub, caller)
-        return calls < CALLS
+        return self._calls[entry.place] < CALLS
 
     def _tell(self, finding: Finding, stub: Stub, caller: Caller | None) -> None:
         file, line = (caller.file, caller.line) if caller else (None, None)
-        if file is None:
-            self._note("the Go code of some calls of C could not be found")
-        message = f"{finding.what}; seen when C was called"
-        step = f"C.{stub.function} is called by {caller.function}" if caller else ""
+        self._nameless |= file is None
+        step = f"C gets it here, in {caller.function}" if caller else ""
         crossing = Crossing(
             kind=finding.kind,
             origin=Origin.TRACE,
             file=file,
             line=line,
             c_function=stub.function,
-            message=message,
+            message=f"when C was called, {finding.what}",
             fix=_INTEGER_FIX if finding.plain else fix_for(finding.kind),
             flow=(FlowStep(file, line, step),) if file and line else (),
         )
-        # by whatever way a call site gives it: once
+        # a call site that is run often is told of once
         self._found.setdefault((file, line, stub.function, finding.kind, finding.where), crossing)
-
-    def _note(self, text: str) -> None:
-        if text not in self._notes:
-            self._notes.append(text)
 
     @property
     def crossings(self) -> tuple[Crossing, ...]:
@@ -125,16 +149,14 @@ class CrossingTrace:
     @property
     def summary(self) -> TraceSummary:
         """What was looked at, and what could not be."""
-        calls: dict[str, int] = {}
+        calls: Counter[str] = Counter()
+        let_go = set()
         for place, count in self._calls.items():
-            name = self._stubs[place].function
-            calls[name] = calls.get(name, 0) + count
-        full = {self._stubs[place].function for place, n in self._calls.items() if n >= CALLS}
-        functions = tuple(TracedFunction(name, calls[name], name in full) for name in sorted(calls))
-        return TraceSummary(functions, tuple(sorted(self._untyped)), tuple(self._notes))
-
-
-_INTEGER_FIX: Final = (
-    "give C the pointer as a pointer, for the time of the call, or a runtime/cgo.Handle; "
-    f"see docs/crossings.md#{CrossingKind.POINTER}"
-)
+            calls[self._stubs[place].function] += count
+            if count >= CALLS:
+                let_go.add(self._stubs[place].function)
+        return TraceSummary(
+            tuple(TracedFunction(name, calls[name], name in let_go) for name in sorted(calls)),
+            (*self._missing, *(() if self._watched else ("nothing was traced",))),
+            ("the Go code of some calls of C could not be found",) if self._nameless else (),
+        )

@@ -80,7 +80,7 @@ def _read_stubs(path: Path, _mtime_ns: int, _size: int) -> tuple[Stub, ...]:
         elf = ELFFile(file)
         addresses = dict(_stub_symbols(elf))
         described: Mapping[int, tuple[Word, ...]] = {}
-        if addresses and elf.has_dwarf_info():
+        if addresses and elf.has_dwarf_info(strict=True):
             dwarf = elf.get_dwarf_info(relocate_dwarf_sections=False, follow_links=False)
             try:
                 described = dict(_described(dwarf, addresses))
