@@ -51,13 +51,14 @@ def _flow(flow: tuple[FlowStep, ...]) -> Iterator[str]:
         (
             f"{_shown(file)}:{line}",
             _source(file, line),
-            "<- " + ", ".join(dict.fromkeys(printable(step.note) for step in steps)),
+            _notes(steps),
         )
         for (file, line), steps in groupby(flow, lambda step: (step.file, step.line))
     ]
     places, sources = (max(columns(row[column]) for row in rows) for column in (0, 1))
     table = [
-        f"  {pad(place, places)}  {pad(source, sources)}  {note}" for place, source, note in rows
+        f"  {pad(place, places)}  {pad(source, sources)}  {note}".rstrip()
+        for place, source, note in rows
     ]
     if max(map(columns, table)) <= _WIDTH:
         yield from table
@@ -66,6 +67,12 @@ def _flow(flow: tuple[FlowStep, ...]) -> Iterator[str]:
         yield from _wrapped(f"{place}  {note}")
         if source:
             yield f"      {cut(source, _WIDTH - 6)}"
+
+
+def _notes(steps: Iterable[FlowStep]) -> str:
+    """What happens on one line, in order."""
+    notes = dict.fromkeys(printable(step.note) for step in steps if step.note)
+    return f"<- {', '.join(notes)}" if notes else ""
 
 
 def _source(file: str, line: int) -> str:
