@@ -17,7 +17,9 @@ def plain_name(symbol: bytes) -> str:
     """A function's name as debuggers show it: demangled, without parameters, without what a compiler appended."""
     text = symbol.decode("utf-8", "replace")
     text = _VERSION.sub("", _VARIANT.sub("", _ABI.sub("", text)))
-    return _without_parameters(_demangle(text)) if text.startswith("_Z") else text
+    if not text.startswith("_Z"):
+        return text
+    return _without_return_type(_without_parameters(_demangle(text)))
 
 
 def _demangle(symbol: str) -> str:
@@ -55,3 +57,16 @@ def _without_parameters(name: str) -> str:
         if depth == 0:
             return name[:at] or name
     return name
+
+
+def _without_return_type(name: str) -> str:
+    """``f<long>`` of ``unsigned long f<long>``: what is made from a template is demangled with its return type."""
+    if "operator" in name:
+        return name
+    depth = 0
+    begin = 0
+    for at, char in enumerate(name):
+        depth += (char in "<({") - (char in ">)}")
+        if char == " " and depth == 0:
+            begin = at + 1
+    return name[begin:]
