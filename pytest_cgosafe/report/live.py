@@ -55,16 +55,16 @@ class LiveReport:
 def render_sample(sample: Sample) -> str:
     """A sample in one line."""
     peak = "?" if sample.peak is None else format_size(sample.peak)
-    headroom = "" if sample.headroom is None else f" ({format_share(sample.headroom)} headroom)"
+    headroom = "" if sample.headroom is None else f" ({format_share(sample.headroom)} free)"
     parts = [
-        f"cgosafe: {sample.time:.0f} s",
-        f"C stack peak {peak}{headroom}",
+        f"{sample.time:.0f} s",
+        f"C stack {peak}{headroom}",
         _counted(sample.threads, "thread"),
     ]
     if sample.goroutines is not None:
         parts.append(_counted(sample.goroutines, "goroutine"))
     if sample.rss is not None:
-        parts.append(f"{format_size(sample.rss)} resident")
+        parts.append(f"{format_size(sample.rss)} RSS")
     return ", ".join(parts)
 
 

@@ -99,8 +99,6 @@ class Counts:
     """The address of the list."""
     limit: int
     """Bytes that a goroutine stack may grow to."""
-    system: int
-    """The runtime's own goroutines that are alive; 0 where it doesn't tell."""
 
 
 class GoroutineReader:
@@ -115,15 +113,20 @@ class GoroutineReader:
     def counts(self) -> Counts | None:
         """The runtime's variables; None before there is a goroutine, and when the program is gone."""
         layout = self._layout
-        listed, start = self._word(layout.allglen), self._word(layout.allgptr)
-        limit, system, extra = (
-            self._word(layout.maxstacksize),
-            self._number(layout.system),
-            self._number(layout.idle_extra),
+        listed, start, limit = (
+            self._word(linked) for linked in (layout.allglen, layout.allgptr, layout.maxstacksize)
         )
         if not listed or not start or limit is None or listed > _MOST:
             return None
-        return Counts(listed, start, limit, max(0, (system or 0) - (extra or 0)))
+        return Counts(listed, start, limit)
+
+    def system(self) -> int:
+        """The runtime's own goroutines that are alive; 0 where it doesn't tell.
+
+        It counts them before they are: to be read after the list.
+        """
+        counted, idle = self._number(self._layout.system), self._number(self._layout.idle_extra)
+        return max(0, (counted or 0) - (idle or 0))
 
     def window(self, counts: Counts, number: int) -> tuple[int, Goroutine | None] | None:
         """How many goroutines of a window of the list are alive, and the one that has the largest stack.

@@ -67,7 +67,8 @@ class Population:
         if found is None:
             return False
         self._alive[number], largest = found
-        self._listed, self._limit, self._system = counts.listed, counts.limit, counts.system
+        self._listed, self._limit = counts.listed, counts.limit
+        self._system = self._reader.system()
         self._most = max(self._most, self.alive or 0)
         if largest:
             self._weigh(largest)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_cgosafe.results import Binary, GoroutineStack, GoroutineStacks, RunResult, Sample
 from pytest_cgosafe.run import run_watched
-from pytest_cgosafe.watch.sampler import LowHeadroom
+
+if TYPE_CHECKING:
+    from pytest_cgosafe.watch.sampler import LowHeadroom
 
 KIB = 1024
 DEBUG = "-gcflags=all=-N -l"
@@ -51,7 +55,7 @@ def measured(result: RunResult) -> tuple[GoroutineStacks, GoroutineStack]:
 def within_its_power_of_two(peak: int, used: int) -> bool:
     """Whether a stack of `peak` bytes is one that grew by doubling until `used` bytes had room.
 
-    What the program says is less than what it uses: it calls on from its deepest level, and the runtime wants a reserve.
+    What the program says is less than it uses: it calls on from its deepest level, and the runtime wants a reserve.
     """
     reserve = 4 * KIB
     return used < peak and peak // 2 < used + reserve
@@ -68,7 +72,7 @@ def test_the_peak_of_a_goroutine_that_is_gone_is_exact_where_growth_is_watched(
     assert within_its_power_of_two(stacks.peak_stack, int(result.stdout)), (stacks, result.stdout)
     assert result.notes == ()
     if int(levels) > 100:
-        assert [place.function for place in largest.grown_by][0] == "main.deep"
+        assert largest.grown_by[0].function == "main.deep"
         assert largest.function
         assert largest.function.function == "main.main.func1"
 
@@ -119,7 +123,6 @@ def test_goroutines_are_counted_as_go_counts_them(
     stacks, _ = measured(result)
     assert int(result.stdout) == 3001 == stacks.peak_count
     assert max(sample.goroutines or 0 for sample in result.samples) == 3001
-    assert result.samples[-1].goroutines == 1
     assert stacks.most_count
     assert 3001 <= stacks.most_count <= 3001 + 20
 
@@ -181,7 +184,7 @@ def test_an_overflowing_goroutine_reached_the_last_size_under_the_limit(program:
     assert stacks.peak_stack == 128 * KIB
     assert stacks.limit == 200_000
     assert largest.goroutine == 1
-    assert [place.function for place in largest.grown_by][:1] == ["main.deep"]
+    assert largest.grown_by[0].function == "main.deep"
 
 
 def test_so_many_growths_are_let_go_and_told(program: Build) -> None:
@@ -207,8 +210,11 @@ def test_a_c_program_has_no_goroutines(c_program: Build) -> None:
     assert result.notes == ()
 
 
-def test_a_go_library_in_a_c_program_is_found(library_host: Build) -> None:
-    result = run(library_host("c-shared"))
+def test_a_go_library_that_another_program_loads_is_found(program: Build) -> None:
+    library = program("watch/library", "-buildmode=c-shared")
+    load = f"import ctypes; ctypes.CDLL({str(library)!r}).Panic()"
+    result = run(Path(sys.executable), "-c", load, watch_growth=True)
     stacks, _ = measured(result)
+    assert result.exit.code == 0
     assert stacks.peak_count >= 1
     assert stacks.limit == 1_000_000_000
