@@ -1,0 +1,5 @@
+module cgosafe.dev/analyzer
+
+go 1.25.0
+
+require golang.org/x/tools v0.49.0

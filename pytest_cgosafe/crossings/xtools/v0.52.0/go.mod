@@ -1,7 +1,0 @@
-module cgosafe.dev/analyzer
-
-go 1.26.0
-
-require golang.org/x/tools v0.52.0
-
-require golang.org/x/sync v0.24.0 // indirect
