@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pytest_cgosafe.build import BuildFlags
+from pytest_cgosafe.crossings.inventory import take_inventory
 from pytest_cgosafe.crossings.suppression import suppression_in_environment
 from pytest_cgosafe.crossings.vet import vet
 from pytest_cgosafe.errors import (
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from pytest_cgosafe.build import Builder
+    from pytest_cgosafe.crossings.inventory import Inventory
     from pytest_cgosafe.results import Crash, Crossing, RunResult
     from pytest_cgosafe.watch.sampler import Spectator
 
@@ -196,6 +198,12 @@ class Session(StaticView):
             vet(self._builder, package, flags, base=self._base_of(package)) for package in packages
         ]
         return list(dict.fromkeys(crossing for crossings in found for crossing in crossings))
+
+    def inventory(self, *packages: str, tags: Sequence[str] = ()) -> Inventory:
+        """What `packages` exchange with C: calls, callbacks, copies, and what becomes of C memory. Raises as `vet`."""
+        flags = BuildFlags(profile=self._profile, tags=tuple(tags))
+        placed = [(package, self._base_of(package)) for package in packages]
+        return take_inventory(self._builder, placed, flags)
 
     def expect_crash(
         self,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from pytest_cgosafe.binary.stackreport import StackBound
+    from pytest_cgosafe.crossings.inventory import Inventory
     from pytest_cgosafe.results import Crossing, RunResult
 
 CLEAN, FINDINGS, COULD_NOT = 0, 1, 2
@@ -105,10 +106,14 @@ def give_json(
     crossings: list[Crossing],
     *,
     bounds: tuple[StackBound, ...] | None = None,
+    inventory: Inventory | None = None,
 ) -> None:
     """Write the report to where ``--json`` says, if it was given. Raises CgosafeError when that can't be written."""
     if options.json:
-        write(options.json, to_json(find_toolchain(here), runs, crossings, bounds=bounds))
+        write(
+            options.json,
+            to_json(find_toolchain(here), runs, crossings, bounds=bounds, inventory=inventory),
+        )
 
 
 def write(path: str, text: str) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pytest_cgosafe.build import Builder
 from pytest_cgosafe.commands.common import CLEAN, FINDINGS, give_json, print_lines, write
+from pytest_cgosafe.crossings.listing import render_inventory
 from pytest_cgosafe.crossings.render import render_crossing
 from pytest_cgosafe.crossings.rules import is_forbidden
 from pytest_cgosafe.options import parse_kinds
@@ -44,6 +45,11 @@ def register(commands: Commands) -> None:
         help="build tags, as the go command takes them",
     )
     vet.add_argument(
+        "--inventory",
+        action="store_true",
+        help="list also every call into C and back, the copies, and what becomes of C allocations",
+    )
+    vet.add_argument(
         "--json",
         metavar="FILE",
         help="write the report as JSON, schema cgosafe/1; - for standard output",
@@ -67,10 +73,15 @@ def _vet(options: argparse.Namespace) -> int:
         # with the user's own flags, so that what the go command has built before serves again
         session = Session(Builder(Path(store), here), bases=[here], profile=Profile.RELEASE)
         found = session.vet(*options.packages, tags=options.tags)
+        inventory = (
+            session.inventory(*options.packages, tags=options.tags) if options.inventory else None
+        )
     crossings = [crossing for crossing in found if is_forbidden(crossing, options.forbid)]
     if "-" not in (options.json, options.sarif):
+        if inventory:
+            print_lines([*render_inventory(inventory), ""])
         print_lines(_told(crossings))
-    give_json(options, here, [], crossings)
+    give_json(options, here, [], crossings, inventory=inventory)
     if options.sarif:
         write(options.sarif, to_sarif(crossings, here))
     return FINDINGS if crossings else CLEAN

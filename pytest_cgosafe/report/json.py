@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pytest_cgosafe.binary.stackreport import StackBound
+    from pytest_cgosafe.crossings.inventory import Inventory
     from pytest_cgosafe.results import (
         Backtrace,
         Binary,
@@ -35,6 +36,7 @@ def to_json(
     crossings: Iterable[Crossing],
     *,
     bounds: tuple[StackBound, ...] | None = None,
+    inventory: Inventory | None = None,
 ) -> str:
     """The whole report as one JSON text. Bytes of a program's output that are not UTF-8 are lone surrogates in it."""
     document = {
@@ -48,6 +50,8 @@ def to_json(
     }
     if bounds is not None:
         document["stack_bounds"] = _plain(bounds)
+    if inventory is not None:
+        document["inventory"] = _plain(inventory)
     return json.dumps(document, indent=2)
 
 
