@@ -49,13 +49,16 @@ def fits_of(trail: Trail, left: Remains, code: LoadedCode, size: int) -> Iterato
     assert trail.last
     file, function = trail.last.file, trail.last.function
     names = {frame.name for frame in trail.frames if frame.name}
+    entries: dict[bool, tuple[int, ...]] = {}
     for callers in paths_outward(file, function, names):
         sizes = [caller.size for caller in callers]
         from_go = is_stub(callers[-1].name if callers else function.name)
         if None in sizes or not (callers or from_go):
             continue
-        entries = _go_entries if from_go else _thread_entries
-        for at in dict.fromkeys(entries(trail.sp, left, code)):
+        if from_go not in entries:
+            find = _go_entries if from_go else _thread_entries
+            entries[from_go] = tuple(dict.fromkeys(find(trail.sp, left, code)))
+        for at in entries[from_go]:
             levels, rest = divmod(at + 8 - trail.sp - sum(filter(None, sizes)), size)
             if rest == 0 and levels > 0:
                 yield Fit(levels, callers, at + 8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,8 @@ class Thread:
     """The lowest byte of its stack that was written before the thread began, where that is below its first frame."""
     before: stacks.Snapshot | None = None
     """What stood there then; on the main thread's, when the program's own work began."""
+    marked: bool = False
+    """What stood there was changed, so that writing the same again shows."""
     predecessor: int | None = None
     """How deep earlier threads used the same memory."""
     deepest: stacks.Depth | None = None
@@ -122,6 +125,26 @@ class StackKeeper:
                 thread.used_from = used.address
                 thread.before = stacks.snapshot(self.memory, used.address, now.sp)
                 thread.predecessor = self._deepest.get(thread.stack.high)
+                if thread.stack.owned and thread.before:
+                    self._mark(thread, now.sp - _FIRST_FRAME)
+
+    def _mark(self, thread: Thread, end: int) -> None:
+        """Have every write below `end` show, on a stack that the C library hands on from a finished thread.
+
+        The next thread mostly does the same and writes the same, byte for byte. Nobody may read what is changed here.
+        """
+        if not thread.before:
+            return
+        start = thread.before.start
+        marked = stacks.mark(thread.before.data[: end - start])
+        try:
+            memory = procfs.Code(self._pid)
+        except OSError:
+            return
+        with closing(memory):
+            memory.write(start, marked)
+        thread.before = stacks.Snapshot(start, marked + thread.before.data[end - start :])
+        thread.marked = True
 
     def enter(self, thread: Thread) -> None:
         """Take note of what loader and runtime left on the main thread's stack when the program's own work begins."""
@@ -163,6 +186,8 @@ class StackKeeper:
         changed = thread.before.first_change(self.memory)
         if changed is None:
             changed = thread.before.end
+        if thread.marked:
+            return stacks.Depth(changed)
         # Threads that do the same write the same: what an earlier one left may have been written again unseen.
         if (
             thread.predecessor is not None
