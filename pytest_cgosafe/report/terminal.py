@@ -91,7 +91,7 @@ def render_run(run: RunResult, *, colour: bool, full: bool, more: str) -> Iterat
 def describe_trace(trace: TraceSummary) -> str:
     """What the trace of crossings looked at, in a line."""
     calls = sum(function.calls for function in trace.functions)
-    looked = f"trace: {calls:,} calls of {len(trace.functions):,} C functions were looked at"
+    looked = f"trace: {calls:,} calls of C functions were looked at"
     let_go = ", ".join(function.name for function in trace.functions if function.let_go)
     return f"{looked}; not the later ones of {let_go}" if let_go else looked
 

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 CALLS: Final = 32
 """How many calls of each C function are looked at."""
+_UNWATCHED: Final = "nothing was traced: nobody could watch the program"
 _NAMED: Final = 5
 """How many C functions are named that can't be traced."""
 _INTEGER_FIX: Final = (
@@ -157,6 +158,6 @@ class CrossingTrace:
                 let_go.add(self._stubs[place].function)
         return TraceSummary(
             tuple(TracedFunction(name, calls[name], name in let_go) for name in sorted(calls)),
-            (*self._missing, *(() if self._watched else ("nothing was traced",))),
+            (*self._missing, *(() if self._watched else (_UNWATCHED,))),
             ("the Go code of some calls of C could not be found",) if self._nameless else (),
         )

@@ -1,4 +1,5 @@
-// Gives C what it must not get, in ways that the compiler, go vet and cgocheck do not all see. One way per argument.
+// Gives C what it must not get, in ways that the compiler, go vet and cgocheck do not all see, and what it may get.
+// Each argument names a way. Built as a library, it does one of them for C.
 package main
 
 /*
@@ -21,6 +22,9 @@ static double floats(double a, float b) { return a + b; }
 static long small(int a, unsigned char b, long c) { return a + b + c; }
 static int bytes(const char *p, size_t n) { return n ? p[0] : 0; }
 static void nothing(void) {}
+static size_t hot(size_t n) { return n + 1; }
+extern void Launder(void);
+static void call_back(void) { Launder(); }
 */
 import "C"
 
@@ -55,64 +59,66 @@ func heap(n int) map[string]int {
 	return m
 }
 
-// the six ways of the design's table, then more
+// The six ways in which a map can be given to C, then more. The comments say what a trace has to find on the line.
 var unsafeWays = map[string]func(){
-	"1-cast-of-address":    func() { m := heap(3); C.as_table((*C.struct_table)(unsafe.Pointer(&m))) },
-	"2-pointer-to-map":     func() { m := heap(3); C.as_pointer(unsafe.Pointer(&m)) },
-	"3-cast-of-header":     func() { m := heap(3); C.as_table(*(**C.struct_table)(unsafe.Pointer(&m))) },
-	"4-address-as-integer": func() { m := heap(3); C.as_size(C.size_t(uintptr(unsafe.Pointer(&m)))) },
-	"5-header-as-integer":  func() { m := heap(3); C.as_size(C.size_t(*(*uintptr)(unsafe.Pointer(&m)))) },
-	"6-helper":             func() { C.as_size(C.size_t(helper(heap(3)))) },
-	"big-map":              func() { C.as_size(C.size_t(helper(heap(5000)))) },
-	"empty-map":            func() { C.as_size(C.size_t(helper(heap(0)))) },
+	"1-cast-of-address":    func() { m := heap(3); C.as_table((*C.struct_table)(unsafe.Pointer(&m))) },    // trace: map
+	"2-pointer-to-map":     func() { m := heap(3); C.as_pointer(unsafe.Pointer(&m)) },                     // trace: map
+	"3-cast-of-header":     func() { m := heap(3); C.as_table(*(**C.struct_table)(unsafe.Pointer(&m))) },  // trace: map
+	"4-address-as-integer": func() { m := heap(3); C.as_size(C.size_t(uintptr(unsafe.Pointer(&m)))) },     // trace: map
+	"5-header-as-integer":  func() { m := heap(3); C.as_size(C.size_t(*(*uintptr)(unsafe.Pointer(&m)))) }, // trace: map
+	"6-helper":             func() { C.as_size(C.size_t(helper(heap(3)))) },                               // trace: map
+	"big-map":              func() { C.as_size(C.size_t(helper(heap(5000)))) },                            // trace: map
+	"empty-map":            func() { C.as_size(C.size_t(helper(heap(0)))) },                               // trace: map
 	"stack-map": func() {
 		m := map[int]int{1: 2}
-		C.as_long(1, C.long(header(m)), 2.5)
+		C.as_long(1, C.long(header(m)), 2.5) // trace: map
 	},
-	"global-address": func() { C.as_size(C.size_t(uintptr(unsafe.Pointer(&global)))) },
-	"global-header":  func() { C.as_size(C.size_t(helper(global))) },
+	"global-address": func() { C.as_size(C.size_t(uintptr(unsafe.Pointer(&global)))) }, // trace: map
+	"global-header":  func() { C.as_size(C.size_t(helper(global))) },                   // trace: map
 	"chan": func() {
 		c := make(chan string, 3)
 		sink = c
-		C.as_long(0, C.long(header(c)), 0)
+		C.as_long(0, C.long(header(c)), 0) // trace: chan
 	},
 	"func": func() {
 		n := len(os.Args)
 		f := func() int { return n }
 		sink = f
-		C.as_visitor(*(*C.visitor)(unsafe.Pointer(&f)))
+		C.as_visitor(*(*C.visitor)(unsafe.Pointer(&f))) // trace: func
 	},
 	"func-as-integer": func() {
 		n := len(os.Args)
 		f := func() int { return n }
 		sink = f
-		C.as_size(C.size_t(header(f)))
+		C.as_size(C.size_t(header(f))) // trace: func
 	},
 	"heap-as-integer": func() {
 		r := &record{name: "x"}
 		sink = r
-		C.as_size(C.size_t(uintptr(unsafe.Pointer(r))))
+		C.as_size(C.size_t(uintptr(unsafe.Pointer(r)))) // trace: pointer
 	},
 	"bytes-as-integer": func() {
 		b := make([]byte, 1000)
 		sink = b
-		C.as_size(C.size_t(uintptr(unsafe.Pointer(&b[100]))))
+		C.as_size(C.size_t(uintptr(unsafe.Pointer(&b[100])))) // trace: pointer
 	},
 	"stack-as-integer": func() {
 		var x [4]int64
-		C.as_size(C.size_t(uintptr(unsafe.Pointer(&x))))
+		C.as_size(C.size_t(uintptr(unsafe.Pointer(&x)))) // trace: pointer
 	},
 	"map-in-c-memory": func() {
 		b := (*C.struct_box)(C.malloc(C.sizeof_struct_box))
 		*b = C.struct_box{word: C.uintptr_t(helper(heap(3)))}
-		C.as_box(b)
+		C.as_box(b) // trace: map
 		C.free(unsafe.Pointer(b))
 	},
 	"map-in-go-memory": func() {
 		b := C.struct_box{word: C.uintptr_t(helper(heap(3)))}
-		C.as_box(&b)
+		C.as_box(&b) // trace: map
 	},
-	"map-in-struct-by-value": func() { C.as_box_value(C.struct_box{word: C.uintptr_t(helper(heap(3)))}) },
+	"map-and-error":          func() { _, err := C.as_size(C.size_t(helper(heap(3)))); sink = err }, // trace: map
+	"called-back":            func() { C.call_back() },
+	"map-in-struct-by-value": func() { C.as_box_value(C.struct_box{word: C.uintptr_t(helper(heap(3)))}) }, // trace: map
 }
 
 var safeWays = map[string]func(){
@@ -154,7 +160,36 @@ var safeWays = map[string]func(){
 	},
 	"null":    func() { C.as_pointer(nil); C.as_table(nil); C.as_box(&C.struct_box{}); C.as_visitor(nil) },
 	"nothing": func() { C.nothing() },
+	"hot": func() {
+		n := C.size_t(0)
+		for n < 100_000 {
+			n = C.hot(n)
+		}
+	},
+	"crowd": func() {
+		done := make(chan C.size_t)
+		for i := 0; i < 8; i++ {
+			go func() {
+				runtime.LockOSThread()
+				n := C.size_t(0)
+				for i := 0; i < 1000; i++ {
+					n = C.hot(n)
+				}
+				done <- n
+			}()
+		}
+		for i := 0; i < 8; i++ {
+			if n := <-done; n != 1000 {
+				panic(n)
+			}
+		}
+	},
 	"visitor": func() { C.as_visitor(C.visitor(C.free)) },
+}
+
+//export Launder
+func Launder() {
+	C.as_size(C.size_t(helper(heap(3)))) // trace: map
 }
 
 func main() {
