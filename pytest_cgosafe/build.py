@@ -9,7 +9,7 @@ import os
 import shlex
 import subprocess
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,10 +73,15 @@ class BuildFlags:
     env: Mapping[str, str] = field(default_factory=dict)
     """Added to the caller's environment."""
     build_mode: BuildMode = BuildMode.EXE
+    listed: str | None = None
+    """The import path of a package whose assembly the compiler prints; "" for the one that is built."""
 
     def arguments(self) -> list[str]:
         """The flags of ``go build``, ``go test -c`` and ``go vet``."""
         flags = ["-gcflags=all=-N -l"] if self.profile is Profile.DEBUG else []
+        if self.listed is not None:
+            own = "-N -l -S" if self.profile is Profile.DEBUG else "-S"
+            flags.append(f"-gcflags={self.listed}{'=' if self.listed else ''}{own}")
         if self.tags:
             flags.append(f"-tags={','.join(self.tags)}")
         if self.ldflags:
@@ -160,6 +165,16 @@ class Builder:
             is_test=test,
             build_mode=flags.build_mode,
         )
+
+    def listing(self, binary: Binary, flags: BuildFlags, package: str, base: Path) -> str:
+        """The compiler's listing of `package`, in it built as `binary` was. Raises BuildError."""
+        listed = replace(flags, listed="" if package in {"main", binary.package} else package)
+        command = ["test", "-c"] if binary.is_test else ["build"]
+        target = Target.of(binary.package, base)
+        answer, _ = self._ask(command, target, listed, "listed")
+        if not answer.ok:
+            raise BuildError(answer.stderr.rstrip(), next_step=answer.command)
+        return answer.stderr
 
     def environment(self, package: str, flags: BuildFlags, *, base: Path | None = None) -> GoEnv:
         """The go command's settings where `package` would be built. Raises ToolchainError where cgo can't be used."""

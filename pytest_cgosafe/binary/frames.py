@@ -45,6 +45,8 @@ class FunctionFrame:
     address: int
     size: int
     """Bytes from its CFA to the deepest byte it uses itself, its return address included."""
+    depth: int
+    """Bytes from its CFA to the deepest that it moves the stack pointer: less than `size` where it uses bytes below."""
     calls: tuple[CallSite, ...]
     dynamic: int | None
     """Where it moves the stack pointer by a number of bytes that only the run knows (alloca, VLA); else None."""
@@ -100,10 +102,11 @@ class _Walk:
     def walk(self) -> FunctionFrame:
         self._follow(self._address, StackPointer(self._architecture.entry))
         self._follow_the_rest()
-        told = (self._depths.deepest(span.start) for span in self._spans)
+        told = max((self._depths.deepest(span.start) for span in self._spans), default=0)
         return FunctionFrame(
             address=self._address,
-            size=max(self._size, *told, 0),
+            size=max(self._size, told),
+            depth=max(self._body.depth, told),
             calls=tuple(self._calls[at] for at in sorted(self._calls)),
             dynamic=self._dynamic,
             switches=self._switches,
