@@ -22,7 +22,7 @@ lint: setup
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	@formatted=$$("$$(go env GOROOT)/bin/gofmt" -d example_project tests/programs) && \
+	@formatted=$$("$$(go env GOROOT)/bin/gofmt" -d example_project tests/programs pytest_cgosafe/crossings/analyzer) && \
 		test -z "$$formatted" || { echo "$$formatted"; exit 1; }
 
 bench: setup

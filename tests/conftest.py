@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 PROGRAMS = Path(__file__).parent / "programs"
+_OWN_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+"""Known before pytester gives every test another home."""
 
 Build = Callable[..., Path]
 
@@ -107,6 +109,7 @@ def go_cache() -> str:
 def go_pytester(
     pytester: pytest.Pytester, go_cache: str, monkeypatch: pytest.MonkeyPatch
 ) -> pytest.Pytester:
-    """pytester, which makes a home of its own, with the go command's cache still in reach."""
+    """pytester, which makes a home of its own, with the go command's cache and our own still in reach."""
     monkeypatch.setenv("GOCACHE", go_cache)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(_OWN_CACHE))
     return pytester
