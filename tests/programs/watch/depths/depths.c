@@ -86,6 +86,11 @@ int main(int argc, char **argv) {
     run("deep", NULL);
     depth = 5;
     run("shallow", NULL);
+  } else if (!strcmp(mode, "lent")) {
+    pthread_attr_setstack(&attributes, lent, sizeof lent);
+    run("deep", &attributes);
+    depth = 5;
+    run("shallow", &attributes);
   } else if (!strcmp(mode, "many")) {
     for (int i = 0; i < 200; i++) run("many", NULL);
   } else if (!strcmp(mode, "detached")) {
