@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_cgosafe import budget_plugin
 from pytest_cgosafe.errors import CgosafeError, LowHeadroomWarning
 from pytest_cgosafe.options import OPTIONS, Limits
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
     from pytest_cgosafe.build import Builder
+    from pytest_cgosafe.checks import Breach
     from pytest_cgosafe.session import Session, SessionBuilder
 
 
@@ -41,6 +43,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     shown = "how a crash's backtrace is shown: with the Go runtime's frames folded (the default) or full"
     group.addoption("--cgosafe-backtrace", metavar="|".join(BACKTRACES), help=shown)
     parser.addini("cgosafe_backtrace", shown)
+    budget_plugin.add_options(parser, group)
 
 
 def _flag(name: str) -> str:
@@ -64,6 +67,7 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(
             f"cgosafe_backtrace: {_backtrace(config)!r}; valid are: {', '.join(BACKTRACES)}"
         )
+    budget_plugin.configure(config)
 
 
 def _backtrace(config: pytest.Config) -> str:
@@ -182,22 +186,24 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Run the test, then hold what it built and ran against its limits: a breach fails the call."""
     outcome = yield
     session = item.stash.get(_session_key, None)
-    if session and item.get_closest_marker("cgosafe"):
-        breaches = _breaches(session, _limits_of(item))
+    if session:
+        from pytest_cgosafe.report.terminal import render_breaches
+
+        try:
+            marked = _breaches(session, item) if item.get_closest_marker("cgosafe") else ()
+            breaches = (*marked, *budget_plugin.judge(item, session.runs))
+        except CgosafeError as error:
+            raise pytest.fail.Exception(str(error), pytrace=False) from None
         if breaches:
-            raise pytest.fail.Exception(breaches, pytrace=False)
+            raise pytest.fail.Exception("\n".join(render_breaches(breaches)), pytrace=False)
     return outcome
 
 
-def _breaches(session: Session, limits: Limits) -> str:
+def _breaches(session: Session, item: pytest.Item) -> tuple[Breach, ...]:
     from pytest_cgosafe.checks import check
-    from pytest_cgosafe.report.terminal import render_breaches
 
-    try:
-        crossings = session.crossings() if limits.forbid else []
-    except CgosafeError as error:
-        return str(error)
-    return "\n".join(render_breaches(check(limits, session.runs, crossings)))
+    limits = _limits_of(item)
+    return check(limits, session.runs, session.crossings() if limits.forbid else [])
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

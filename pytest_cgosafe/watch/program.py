@@ -47,6 +47,8 @@ class Program:
         self._remains = remains
         self._sampler = sampler
         self._images: Images | None = None
+        self._is_go = False
+        self._starts_sysmon = False
         self._keeper: StackKeeper | None = None
         self.breakpoints: Breakpoints | None = None
         self.traps: Traps | None = None
@@ -87,6 +89,7 @@ class Program:
         """Where the program's own work begins: in Go once the runtime stands, else at the entry point."""
         symbols = image.symbols if image else None
         main = symbols.symbol("runtime.main") if symbols else None
+        self._is_go = main is not None
         return main.address + image.bias if image and main else procfs.entry_point(self.pid)
 
     def begin(self, tid: int) -> Thread:
@@ -100,6 +103,10 @@ class Program:
 
     def creates_thread(self, tid: int) -> None:
         """Look for what thread `tid` may have loaded before it creates a thread: the C library, a Go library."""
+        if self._starts_sysmon and tid == self.pid and self._keeper:
+            # runtime.main's first deed, before any code of the user: what it took of the stack is not theirs
+            self._keeper.enter(self.threads[tid])
+            self._starts_sysmon = False
         points, traps = self.breakpoints, self.traps
         if not points or not traps or not self._images or self._complete:
             return
@@ -140,6 +147,7 @@ class Program:
             if self._keeper:
                 self._keeper.enter(thread)
             self.rearm(thread)
+            self._starts_sysmon = self._is_go
         elif points and points.is_thread_end(pc):
             self.measure(thread)
         else:
