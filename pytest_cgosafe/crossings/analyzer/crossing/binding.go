@@ -61,6 +61,9 @@ func (b *binding) object(o *object) set {
 		pick(b.results[o.parent], o.place, found)
 	default:
 		for p, way := range b.object(o.parent) {
+			if dyn := p.label.obj.dyn; o.asserted != nil && dyn != nil && !types.Identical(dyn, o.asserted) {
+				continue
+			}
 			b.e.load(p.label.shift(o.place), types.Typ[types.UnsafePointer], b.site, way, func(e entry, way *step) {
 				found.add(entry{label: e.label}, way)
 			})

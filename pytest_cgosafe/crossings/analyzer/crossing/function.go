@@ -60,13 +60,17 @@ func (f *function) add(v ssa.Value, e entry, way *step) {
 		s = make(set)
 		f.values[v] = s
 	}
-	if len(s) < maxEntries && s.add(e, way) {
+	if len(s) >= maxEntries {
+		e.label = e.label.widened()
+	}
+	if s.add(e, way) {
 		f.e.changed = true
 	}
 }
 
-// maxEntries bounds what a value may be; beyond it, nothing definite can be said about the value anyway.
-const maxEntries = 400
+// maxEntries bounds what is known of a value exactly. Beyond it, addresses are taken to be anywhere in their object: the number
+// of objects has a bound, so that everything ends.
+const maxEntries = 64
 
 // part is where the i-th component of a tuple lies, as an offset.
 func part(i int) int64 { return int64(i) << 40 }

@@ -352,6 +352,13 @@ func (f *function) unbox(i *ssa.TypeAssert) {
 		if o.dyn != nil && !types.Identical(o.dyn, i.AssertedType) {
 			continue
 		}
+		if o.symbolic && o.kind == Interface {
+			for _, s := range f.e.layouts.of(i.AssertedType).slots {
+				inside := label{obj: o.childAs(at(s.off), s, i.AssertedType, f.e.layouts)}
+				f.add(i, entry{at(s.off), inside}, way)
+			}
+			continue
+		}
 		f.e.load(e.label, i.AssertedType, i, way, func(e entry, way *step) { f.add(i, e, way) })
 	}
 }

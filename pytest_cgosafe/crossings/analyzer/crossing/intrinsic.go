@@ -16,39 +16,35 @@ var models = map[string]model{
 	"runtime.Pinner.Pin":   pins,
 	"runtime.Pinner.Unpin": unpins,
 
-	"sync/atomic.Load":              loads,
-	"sync/atomic.Store":             stores,
-	"sync/atomic.Swap":              swaps,
-	"sync/atomic.CompareAndSwap":    exchanges,
-	"sync/atomic.Add":               swaps,
-	"sync.Map.Load":                 loadsSecond,
-	"sync.Map.Store":                storesAll,
-	"sync.Map.LoadOrStore":          storesAndLoads,
-	"sync.Map.LoadAndDelete":        loadsSecond,
-	"sync.Map.Swap":                 storesAndLoads,
-	"sync.Map.Range":                ranges,
-	"sync.Pool.Put":                 stores,
-	"sync.Pool.Get":                 loads,
-	"sync.Once.Do":                  callsLast,
-	"sync.OnceFunc":                 hands,
-	"sync.OnceValue":                hands,
-	"sync.OnceValues":               hands,
-	"time.AfterFunc":                callsLast,
-	"slices.Clone":                  hands,
-	"slices.Insert":                 hands,
-	"slices.Concat":                 hands,
-	"slices.Grow":                   hands,
-	"slices.Clip":                   hands,
-	"slices.Values":                 hands,
-	"slices.Collect":                hands,
-	"maps.Clone":                    hands,
-	"maps.Keys":                     hands,
-	"maps.Values":                   hands,
-	"runtime.SetFinalizer":          callsLastWithFirst,
-	"context.WithValue":             wraps,
-	"context.Context.Value":         loads,
-	"container/list.List.PushBack":  wraps,
-	"container/list.List.PushFront": wraps,
+	"sync/atomic.Load":           loads,
+	"sync/atomic.Store":          stores,
+	"sync/atomic.Swap":           swaps,
+	"sync/atomic.CompareAndSwap": exchanges,
+	"sync/atomic.Add":            swaps,
+	"sync.Map.Load":              loadsHeld,
+	"sync.Map.Store":             storesHeld,
+	"sync.Map.LoadOrStore":       storesAndLoads,
+	"sync.Map.LoadAndDelete":     loadsHeld,
+	"sync.Map.Swap":              storesAndLoads,
+	"sync.Map.Range":             ranges,
+	"sync.Pool.Put":              storesHeld,
+	"sync.Pool.Get":              getsFromPool,
+	"sync.Once.Do":               callsLast,
+	"sync.OnceFunc":              hands,
+	"sync.OnceValue":             hands,
+	"sync.OnceValues":            hands,
+	"time.AfterFunc":             callsLast,
+	"slices.Clone":               hands,
+	"slices.Insert":              hands,
+	"slices.Concat":              hands,
+	"slices.Grow":                hands,
+	"slices.Clip":                hands,
+	"slices.Values":              hands,
+	"slices.Collect":             hands,
+	"maps.Clone":                 hands,
+	"maps.Keys":                  hands,
+	"maps.Values":                hands,
+	"runtime.SetFinalizer":       callsLastWithFirst,
 
 	"encoding/binary.littleEndian.PutUint64": putsWord,
 	"encoding/binary.bigEndian.PutUint64":    putsWord,
@@ -126,18 +122,54 @@ func hands(f *function, site ssa.CallInstruction, args []ssa.Value) {
 	}
 }
 
-// loads returns what its first argument points to, wherever in it.
+// loads returns what its first argument points to.
 func loads(f *function, site ssa.CallInstruction, args []ssa.Value) {
 	if v := site.Value(); v != nil {
-		f.loadFrom(v, args[0], anywhere, 0, components(v.Type())[0], "")
+		f.loadFrom(v, args[0], at(0), 0, components(v.Type())[0], "")
 	}
 }
 
-func loadsSecond(f *function, site ssa.CallInstruction, args []ssa.Value) { loads(f, site, args[:1]) }
-
 // stores stores its second argument where the first points to.
 func stores(f *function, site ssa.CallInstruction, args []ssa.Value) {
-	f.each(args[0], func(l label, _ *step) { f.storeTo(site, l.shift(anywhere), args[1], "") })
+	f.each(args[0], func(l label, _ *step) { f.storeTo(site, l, args[1], "") })
+}
+
+// kept is where an object of the library is said to have what was put into it, apart from its own fields.
+const kept = int64(1) << 34
+
+func loadsHeld(f *function, site ssa.CallInstruction, args []ssa.Value) {
+	if v := site.Value(); v != nil {
+		f.loadFrom(v, args[0], at(kept), 0, components(v.Type())[0], "taken out again")
+	}
+}
+
+func storesHeld(f *function, site ssa.CallInstruction, args []ssa.Value) {
+	f.each(args[0], func(l label, _ *step) {
+		for _, arg := range args[1:] {
+			f.storeTo(site, l.shift(at(kept)), arg, "")
+		}
+	})
+}
+
+// getsFromPool returns what was put into a sync.Pool, or what its function New returns.
+func getsFromPool(f *function, site ssa.CallInstruction, args []ssa.Value) {
+	loadsHeld(f, site, args)
+	pool, ok := args[0].Type().Underlying().(*types.Pointer)
+	if !ok {
+		return
+	}
+	fields := pool.Elem().Underlying().(*types.Struct)
+	for i := 0; i < fields.NumFields(); i++ {
+		if fields.Field(i).Name() != "New" {
+			continue
+		}
+		off, typ := f.e.layouts.field(fields, i)
+		f.each(args[0], func(l label, way *step) {
+			f.e.load(l.shift(at(off)), typ, site, way, func(e entry, _ *step) {
+				f.result(site, f.callLabel(site, e.label, nil, nil))
+			})
+		})
+	}
 }
 
 func swaps(f *function, site ssa.CallInstruction, args []ssa.Value) {
@@ -149,15 +181,9 @@ func exchanges(f *function, site ssa.CallInstruction, args []ssa.Value) {
 	stores(f, site, []ssa.Value{args[0], args[2]})
 }
 
-// storesAll stores a map's key and value.
-func storesAll(f *function, site ssa.CallInstruction, args []ssa.Value) {
-	stores(f, site, args[:2])
-	stores(f, site, []ssa.Value{args[0], args[2]})
-}
-
 func storesAndLoads(f *function, site ssa.CallInstruction, args []ssa.Value) {
-	storesAll(f, site, args)
-	loads(f, site, args)
+	storesHeld(f, site, args)
+	loadsHeld(f, site, args)
 }
 
 // ranges calls a function with the keys and values of a sync.Map.
@@ -165,7 +191,7 @@ func ranges(f *function, site ssa.CallInstruction, args []ssa.Value) {
 	boxes := make(set)
 	any := types.NewInterfaceType(nil, nil)
 	f.each(args[0], func(l label, way *step) {
-		f.e.load(l.shift(anywhere), any, site, way, func(e entry, way *step) { boxes.add(e, way) })
+		f.e.load(l.shift(at(kept)), any, site, way, func(e entry, way *step) { boxes.add(e, way) })
 	})
 	f.each(args[1], func(l label, _ *step) { f.callLabel(site, l, nil, []set{boxes, boxes}) })
 }
@@ -183,29 +209,12 @@ func callsLastWithFirst(f *function, site ssa.CallInstruction, args []ssa.Value)
 	}
 }
 
-// wraps returns something that holds all that it is given.
-func wraps(f *function, site ssa.CallInstruction, args []ssa.Value) {
-	v := site.Value()
-	if v == nil {
-		return
-	}
-	o := f.e.object(objectKey{site: v}, func() *object {
-		return &object{kind: Pointer, name: f.e.names.of(v), pos: position(v), owner: f.fn}
-	})
-	for _, arg := range args {
-		f.storeTo(site, label{obj: o, off: anywhere}, arg, "")
-	}
-	for _, s := range f.e.layouts.of(v.Type()).slots {
-		f.add(v, entry{at(s.off), label{obj: o}}, nil)
-	}
-}
-
 // putsWord and getsWord are the methods of a byte order, which is their first argument.
 func putsWord(f *function, site ssa.CallInstruction, args []ssa.Value) { stores(f, site, args[1:]) }
 
 func getsWord(f *function, site ssa.CallInstruction, args []ssa.Value) {
 	if v := site.Value(); v != nil {
-		f.loadFrom(v, args[1], anywhere, 0, v.Type(), "")
+		f.loadFrom(v, args[1], at(0), 0, v.Type(), "")
 	}
 }
 

@@ -55,6 +55,11 @@ func (ls *layouts) fill(l *layout, t types.Type) {
 		l.slots = []slot{{}, {off: ls.word}}
 		return
 	}
+	if isReflectValue(t) {
+		l.size = 3 * ls.word
+		l.slots = []slot{{}, {off: addressed}} // what it stands for: see reflect.go
+		return
+	}
 	switch t := t.Underlying().(type) {
 	case *types.Basic:
 		ls.fillBasic(l, t)

@@ -87,8 +87,11 @@ func (e *engine) known(o *object, off offset, reader ssa.Instruction) bool {
 
 // declared returns the object that the word at slot s of o refers to, of which only its type is known.
 func (e *engine) declared(o *object, s slot) *object {
+	if o.depth >= maxDepth && o.foreign {
+		s.elem = nil
+	}
 	return e.object(objectKey{of: o, place: o.slotAt(s)}, func() *object {
-		d := &object{name: o.name, pos: o.pos, owner: o.owner, foreign: true}
+		d := &object{name: o.name, pos: o.pos, owner: o.owner, depth: o.depth + 1, foreign: true}
 		d.declare(s, e.layouts)
 		return d
 	})

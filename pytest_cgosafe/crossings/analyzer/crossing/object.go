@@ -35,7 +35,8 @@ type object struct {
 	parent   *object
 	root     int
 	place    offset
-	children map[offset]*object
+	asserted types.Type // the type that the value in the interface parent must have to be meant; nil for any
+	children map[childKey]*object
 
 	contents map[entry]*content
 	kills    []kill
@@ -54,7 +55,13 @@ type kill struct {
 	low, high int64
 }
 
+// maxContents bounds what is known of an object exactly: see maxEntries.
+const maxContents = 256
+
 func (o *object) put(e entry, way *step, site ssa.Instruction) bool {
+	if len(o.contents) >= maxContents {
+		e.label = e.label.widened()
+	}
 	known, ok := o.contents[e]
 	if !ok {
 		if o.contents == nil {
@@ -88,20 +95,32 @@ func (o *object) slotFor(off offset, s slot) slot {
 // maxDepth bounds chains of symbolic objects, as a linked list has them, and copies of copies, as recursion makes them.
 const maxDepth = 4
 
+type childKey struct {
+	off      offset
+	asserted types.Type
+}
+
 // child returns the symbolic object that the word at off of a symbolic object refers to.
-func (o *object) child(off offset, s slot, word *layouts) *object {
-	if c, ok := o.children[off]; ok {
+func (o *object) child(off offset, s slot, ls *layouts) *object {
+	return o.childAs(off, s, nil, ls)
+}
+
+// childAs is child for the value in an interface, if it has the type asserted.
+func (o *object) childAs(off offset, s slot, asserted types.Type, ls *layouts) *object {
+	key := childKey{off, asserted}
+	if c, ok := o.children[key]; ok {
 		return c
 	}
 	if o.depth >= maxDepth {
 		return o
 	}
 	c := &object{symbolic: true, parent: o, place: off, owner: o.owner, depth: o.depth + 1, name: o.name, pos: o.pos}
-	c.declare(s, word)
+	c.asserted = asserted
+	c.declare(s, ls)
 	if o.children == nil {
-		o.children = make(map[offset]*object)
+		o.children = make(map[childKey]*object)
 	}
-	o.children[off] = c
+	o.children[key] = c
 	return c
 }
 
@@ -110,6 +129,9 @@ func (o *object) declare(s slot, ls *layouts) {
 	switch s.kind {
 	case Pointer, Slice:
 		o.kind = Pointer
+		if s.elem == nil {
+			return // another package's: only what it was told to hold is known
+		}
 		elem := ls.of(s.elem)
 		o.slots = elem.slots
 		if s.kind == Slice {

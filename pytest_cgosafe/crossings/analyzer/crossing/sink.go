@@ -116,14 +116,15 @@ func (e *engine) judge(l label, keeps bool, reader ssa.Instruction, seen map[lab
 		return held{kind: o.kind, obj: o}, true
 	case o.kind == String:
 		return held{kind: String, obj: o}, keeps && !e.pinned(o, reader)
-	case seen[l]:
-		return held{}, false
 	}
 	if seen == nil {
 		seen = make(map[label]bool)
 	}
-	seen[l] = true
-	worst, bad := e.judgeMemory(l, reader, seen)
+	worst, bad := held{}, false
+	if !seen[l] {
+		seen[l] = true
+		worst, bad = e.judgeMemory(l, reader, seen)
+	}
 	if keeps && (l.header != "" || !o.symbolic && !o.foreign) && !e.pinned(o, reader) {
 		own := held{kind: Pointer, obj: o}
 		if l.header != "" {
