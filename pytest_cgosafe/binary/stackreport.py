@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pytest_cgosafe.binary.callgraph import Cause, Unknown, call_graph
+from pytest_cgosafe.binary.demangle import plain_name
 from pytest_cgosafe.binary.lines import source_lines
 from pytest_cgosafe.binary.linking import Program
 from pytest_cgosafe.binary.stackbound import Depths
@@ -145,7 +146,7 @@ class _Reporter:
         known = self._depths.worst(entry).size
         unbounded = tuple(dict.fromkeys(self._unbounded(entry)))
         chain = [
-            Call(_STUB.sub(r"_Cfunc_\g<name>", function.name), 1, size)
+            Call(_shown(function), 1, size)
             for function, size in self._depths.chain(entry)
             if size or function.is_named
         ]
@@ -175,9 +176,9 @@ class _Reporter:
     def _own(self, unknown: Unknown) -> Unbounded:
         file, line = self._lines.get(unknown.address, (None, None))
         detail = _DETAILS[unknown.cause].format(
-            symbol=unknown.symbol, function=unknown.function.name
+            symbol=unknown.symbol, function=_shown(unknown.function)
         )
-        return Unbounded(unknown.cause, unknown.function.name, detail, file, line)
+        return Unbounded(unknown.cause, _shown(unknown.function), detail, file, line)
 
     def _of_library(self, callee: Function) -> Iterator[Unbounded]:
         library = callee.module.image.path.name
@@ -185,18 +186,18 @@ class _Reporter:
         cycles = self._depths.cycles(callee)
         if unknowns:
             first = unknowns[0]
-            where = f" in {first.function.name}" if first.function is not callee else ""
+            where = f" in {_shown(first.function)}" if first.function is not callee else ""
             yield Unbounded(
                 first.cause,
-                callee.name,
-                f"{callee.name} of {library} has no bound: {first.cause}{where}",
+                _shown(callee),
+                f"{_shown(callee)} of {library} has no bound: {first.cause}{where}",
             )
         elif cycles:
-            ring = " -> ".join(function.name for function in cycles[0].functions)
+            ring = " -> ".join(_shown(function) for function in cycles[0].functions)
             yield Unbounded(
                 Cause.RECURSION,
-                callee.name,
-                f"{callee.name} of {library} has no bound: recursion of {ring}",
+                _shown(callee),
+                f"{_shown(callee)} of {library} has no bound: recursion of {ring}",
             )
 
     def _notes(self, entry: Function) -> Iterator[str]:
@@ -210,13 +211,17 @@ class _Reporter:
             yield "functions that end the program (abort, a failed assertion) are not counted"
         for node in nodes:
             if node.assumed:
-                yield f"{node.function.name} was taken to need {node.size:,} B, as given"
+                yield f"{_shown(node.function)} was taken to need {node.size:,} B, as given"
 
 
 def _recursion(cycle: Cycle) -> Unbounded:
-    names = [function.name for function in cycle.functions]
+    names = [_shown(function) for function in cycle.functions]
     ring = " -> ".join([*names, names[0]])
     return Unbounded(Cause.RECURSION, names[0], f"recursion: {ring}, {cycle.size:,} B a round")
+
+
+def _shown(function: Function) -> str:
+    return _STUB.sub(r"_Cfunc_\g<name>", plain_name(function.name.encode()))
 
 
 def _plain(symbol: str) -> str:
