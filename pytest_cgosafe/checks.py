@@ -11,6 +11,7 @@ from pytest_cgosafe.crash.folding import describe_chain
 from pytest_cgosafe.crash.goroutinestacks import describe_goroutine_stack
 from pytest_cgosafe.crossings.render import render_crossing
 from pytest_cgosafe.crossings.rules import is_forbidden
+from pytest_cgosafe.options import platform_of
 from pytest_cgosafe.sizes import format_share, format_size
 
 if TYPE_CHECKING:
@@ -78,7 +79,11 @@ def _check_thread_stacks(limits: Limits, run: RunResult) -> Iterator[Breach]:
         yield Breach(
             f"stack: {_thread(stack)} kept {format_share(room)} headroom, {_wanted(limits.min_headroom)} wanted",
             (
-                _measured(stack, limits.stack_limit),
+                *(
+                    _elsewhere(stack, limits.stack_limit)
+                    if limits.stack_limit
+                    else [_measured(stack)]
+                ),
                 *_made_by(stack),
                 *_as_well(len(too_low) - 1),
                 see,
@@ -95,7 +100,7 @@ def _check_thread_stacks(limits: Limits, run: RunResult) -> Iterator[Breach]:
         yield Breach(
             f"stack: {_thread(stack)} peaked at {peak}, at most {wanted} wanted",
             (
-                _measured(stack, limits.stack_limit),
+                _measured(stack),
                 *_made_by(stack),
                 *_as_well(len(too_big) - 1),
                 see,
@@ -120,7 +125,15 @@ def _check_goroutine_stacks(limits: Limits, run: RunResult) -> Iterator[Breach]:
 
 def _headroom(limits: Limits, stack: ThreadStack) -> float | None:
     """Against another platform's limit every thread counts, the main one too: any of them may run a call into C."""
-    return stack.headroom_within(limits.stack_limit) if limits.stack_limit else stack.headroom
+    if limits.stack_limit is None:
+        return stack.headroom
+    judged = _judged(stack)
+    return None if judged is None else max(0.0, 1 - judged / limits.stack_limit)
+
+
+def _judged(stack: ThreadStack) -> int | None:
+    """The bytes of `stack` that a thread elsewhere would need: without the main thread's arguments and environment."""
+    return stack.used if stack.main and stack.used is not None else stack.peak
 
 
 def _apart(peak: int, wanted: int) -> tuple[str, str]:
@@ -137,11 +150,24 @@ def _thread(stack: ThreadStack) -> str:
     return f"thread {stack.tid} ({'main' if stack.main else stack.name})"
 
 
-def _measured(stack: ThreadStack, stack_limit: int | None) -> str:
-    limit = stack_limit or stack.limit
-    of = f" of {limit:,} bytes" if limit else ""
-    judged = ", the stack_limit" if stack_limit else ""
-    return f"peak {stack.peak:,}{of}{judged}{f'; {stack.note}' if stack.note else ''}"
+def _measured(stack: ThreadStack) -> str:
+    of = f" of {stack.limit:,} bytes" if stack.limit else ""
+    return f"peak {stack.peak:,}{of}{f'; {stack.note}' if stack.note else ''}"
+
+
+def _elsewhere(stack: ThreadStack, stack_limit: int) -> Iterator[str]:
+    """What the measured stack would do within the `stack_limit` of another platform."""
+    judged = _judged(stack) or 0
+    note = f"; {stack.note}" if stack.note else ""
+    yield f"peak {judged:,} of {stack_limit:,} bytes, the stack_limit{note}"
+    threads = f"{format_size(stack_limit)} threads"
+    platform = platform_of(stack_limit)
+    if judged > stack_limit:
+        yield f"passes here, would overflow {f'the {threads} of {platform}' if platform else threads}"
+    elif platform:
+        yield f"that is the size of threads on {platform}"
+    if stack.main and stack.used is not None:
+        yield "the main thread's arguments and environment are left out: a thread has none"
 
 
 def _made_by(stack: ThreadStack) -> tuple[str, ...]:

@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 PLATFORM_STACKS = {"musl": parse_size("128KiB"), "macos": parse_size("512KiB")}
 """Bytes of a thread stack by default: musl's ``DEFAULT_STACK_SIZE`` (src/internal/pthread_impl.h, since 1.1.21), and
 "Thread Management" in Apple's Threading Programming Guide."""
+_PLATFORM_NAMES = {"musl": "musl (Alpine)", "macos": "macOS"}
+
+
+def platform_of(stack_size: int) -> str | None:
+    """The platform whose threads have stacks of that size by default, named for people."""
+    names = (name for name, size in PLATFORM_STACKS.items() if size == stack_size)
+    return next((_PLATFORM_NAMES[name] for name in names), None)
 
 
 @dataclass(frozen=True, slots=True)

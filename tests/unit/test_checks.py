@@ -110,3 +110,29 @@ def test_only_forbidden_kinds_of_crossing_are_breaches() -> None:
 
 def test_the_same_crossing_met_twice_is_told_once() -> None:
     assert len(check(Limits(), [], [crossing(CrossingKind.MAP)] * 2)) == 1
+
+
+def test_a_stack_that_passes_here_and_would_overflow_elsewhere_is_told_with_the_platform() -> None:
+    limits = Limits().but({"stack_limit": "musl"})
+    breach = only(check(limits, [run_with(thread(200_000))], []))
+    assert breach.summary == "stack: thread 7 (x) kept 0% headroom, 25% wanted"
+    assert breach.details[:2] == (
+        "peak 200,000 of 131,072 bytes, the stack_limit",
+        "passes here, would overflow the 128.0 KiB threads of musl (Alpine)",
+    )
+
+
+def test_a_stack_limit_of_no_known_platform_is_told_by_its_size() -> None:
+    limits = Limits().but({"stack_limit": "100KiB"})
+    breach = only(check(limits, [run_with(thread(200_000))], []))
+    assert "passes here, would overflow 100.0 KiB threads" in breach.details
+
+
+def test_the_main_threads_arguments_and_environment_do_not_count_elsewhere() -> None:
+    main = ThreadStack(7, "x", True, 8 * MIB, 120_000, initial=30_000, used=90_000)
+    assert check(Limits().but({"stack_limit": "musl"}), [run_with(main)], []) == ()
+    breach = only(
+        check(Limits().but({"stack_limit": "musl", "min_headroom": "50%"}), [run_with(main)], [])
+    )
+    assert breach.details[0] == "peak 90,000 of 131,072 bytes, the stack_limit"
+    assert "that is the size of threads on musl (Alpine)" in breach.details
