@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from pytest_cgosafe.watch.images import Image
 
 
+_BEHIND_ENTRY = 8
+"""Bytes: there may be a hardware breakpoint at the entry point itself. What follows it runs as seldom."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A thread that is about to run the instruction at a place which a probe named. The other threads run on."""
@@ -113,7 +117,8 @@ class Traps:
         try:
             if self._code is None:
                 self._code = procfs.Code(self._pid)
-                self._scratch = procfs.entry_point(self._pid)
+                entry = procfs.entry_point(self._pid)
+                self._scratch = None if entry is None else entry + _BEHIND_ENTRY
             if trap is None:
                 original = self._memory.read(place, machine.longest_instruction)
                 if not original or original.startswith(machine.trap):
@@ -220,6 +225,7 @@ class Traps:
         code.write(at, instruction)
         try:
             ptrace.set_registers(tid, now.at(at))
+            ptrace.pass_breakpoint(tid, by=True)  # a hardware breakpoint at the trap has had its turn
             ptrace.single_step(tid)
             _, status = os.waitpid(tid, ptrace.WAIT_OPTIONS)
         finally:

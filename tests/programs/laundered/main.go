@@ -162,7 +162,7 @@ var safeWays = map[string]func(){
 	"nothing": func() { C.nothing() },
 	"hot": func() {
 		n := C.size_t(0)
-		for n < 100_000 {
+		for n < 1_000_000 {
 			n = C.hot(n)
 		}
 	},
