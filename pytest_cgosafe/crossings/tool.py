@@ -69,7 +69,7 @@ def cache_directory() -> Path | None:
 
 def name_of_analyzer(env: GoEnv) -> str:
     """What tells the analyzer for the Go of `env` from every other. Raises AnalyzerError for a Go that is too old."""
-    module = _module_for(env.version)
+    module = module_for(env.version)
     digest = hashlib.sha256(f"{env.version} {env.root} {module.name}".encode())
     for path in (*_sources(SOURCE), module / "go.mod"):
         digest.update(f"\0{path.name}\0".encode() + path.read_bytes())
@@ -94,7 +94,7 @@ def analyzer_for(env: GoEnv, *, otherwise: Path) -> Path:
 
 
 def _build(program: Path, env: GoEnv) -> None:
-    module = _module_for(env.version)
+    module = module_for(env.version)
     with tempfile.TemporaryDirectory(prefix="build-", dir=program.parent) as directory:
         work = Path(directory)
         for path in _sources(SOURCE):
@@ -144,7 +144,7 @@ def _go_of(env: GoEnv) -> Path:
     return Path(env.root) / "bin" / "go"
 
 
-def _module_for(version: str) -> Path:
+def module_for(version: str) -> Path:
     """The newest x/tools that a Go of `version` can build: each go.mod says what it needs."""
     modules = sorted((_needed(path.parent), path.parent) for path in XTOOLS.glob("*/go.mod"))
     numbers = _numbers(version)
