@@ -61,6 +61,9 @@ class Program:
     @property
     def goes_on(self) -> bool:
         """Whether a thread is left that has not come to its end. One that just began may not have been seen yet."""
+        known = (thread.tid for thread in self.threads.values() if not thread.ending)
+        if any(procfs.is_thread_of(self.pid, tid) for tid in known):
+            return True  # without a look at all of them: there may be thousands
         ending = {thread.tid for thread in self.threads.values() if thread.ending}
         return not ending.issuperset(procfs.thread_ids(self.pid))
 
