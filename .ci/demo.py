@@ -47,11 +47,15 @@ def main() -> int:
     watched = cgosafe("run", "./cmd/kvstats", "--", "-via", "callback", "a=1", "b=2", "c=4")
     say("As tests: three safe ways to give C a map, and four unsafe programs, each caught.")
     good, _ = pytest("-v", "-o", "console_output_style=classic")
+    say("What can be seen in source, without running anything:")
+    vetted = cgosafe("vet", "./...")
     say("What it looks like when ordinary tests meet the unsafe programs:")
     for sentence in known_bad():
         print(textwrap.fill(sentence, 79, initial_indent="    - ", subsequent_indent="      "))
     bad, closing = pytest("-q", "--no-header", "--show-capture=no", "bad/test_bad.py")
     problems = ["a test of the example failed"] if watched or good else []
+    if vetted != 1:
+        problems.append("the maps that reach C were not found in source")
     if bad != 1 or not re.fullmatch(r"\d+ failed in .*\n", closing):
         problems.append("an unsafe program was not caught")
     say(

@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pytest_cgosafe.crossings.tool import kept_analyzer
 from pytest_cgosafe.errors import CgosafeError, ToolchainError
-from pytest_cgosafe.toolchain import Tool, check_cgo, check_gdb_python, find_toolchain
+from pytest_cgosafe.toolchain import Tool, check_cgo, check_gdb_python, find_toolchain, go_env
 from pytest_cgosafe.watch.probe import ptrace_forbidden
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from pytest_cgosafe.toolchain import GoEnv
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,7 @@ def examine(directory: Path) -> Iterator[Finding]:
     yield _tool("go", go)
     if isinstance(go, Tool):
         yield _checked("cgo", lambda: check_cgo(go, directory) and "enabled")
+        yield _checked("analyzer", lambda: _analyzer(go_env(go.path, directory)))
     yield _tool("cc", cc)
     yield _tool("gdb", gdb)
     if isinstance(gdb, Tool):
@@ -51,6 +55,11 @@ def _checked(subject: str, look: Callable[[], object]) -> Finding:
         return Finding(subject, True, str(look()))
     except CgosafeError as error:
         return Finding(subject, False, error.message, error.next_step)
+
+
+def _analyzer(env: GoEnv) -> str:
+    program = kept_analyzer(env)
+    return f"built, at {program}" if program else "not built yet; the first vet builds it"
 
 
 def _ptrace() -> Finding:

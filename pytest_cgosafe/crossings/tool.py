@@ -76,6 +76,13 @@ def name_of_analyzer(env: GoEnv) -> str:
     return f"{digest.hexdigest()[:16]}-go{env.version.split()[0]}"
 
 
+def kept_analyzer(env: GoEnv) -> Path | None:
+    """The analyzer for the Go of `env`, where it is built already. Raises AnalyzerError for a Go that is too old."""
+    cache, name = cache_directory(), name_of_analyzer(env)
+    program = cache / name / _NAME if cache else None
+    return program if program and program.exists() else None
+
+
 def analyzer_for(env: GoEnv, *, otherwise: Path) -> Path:
     """The analyzer, built with the Go of `env` if it is not there yet; several processes build it once.
 

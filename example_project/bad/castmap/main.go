@@ -3,8 +3,8 @@
 // What is wrong: a Go map variable is a pointer to a table in a layout of the runtime's own, which changes between
 // releases. C takes that pointer for the `values` of its struct and whatever lies behind the variable for its `len`.
 //
-// What finds it: the runtime's cgocheck, when the call runs. It sees that C is given the address of Go memory which
-// itself holds a Go pointer.
+// What finds it: cgosafe vet, in the source; and the runtime's cgocheck, when the call runs. It sees that C is given the
+// address of Go memory which itself holds a Go pointer.
 package main
 
 /*

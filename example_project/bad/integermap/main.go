@@ -4,7 +4,7 @@
 // looks at integers. It even seems to work at first: the table begins with the number of its entries, so that C counts
 // right. The word after it is no array, but the random seed of the hash function.
 //
-// What finds it: the crash, at an address that is a random number.
+// What finds it: cgosafe vet, which follows the value; and the crash, at an address that is a random number.
 package main
 
 /*
