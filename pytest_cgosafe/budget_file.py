@@ -83,9 +83,18 @@ class BudgetFile:
 
 def _same(old: Budget, new: Budget) -> bool:
     """Whether there is nothing new: the same program differs so little between runs (docs/budgets.md)."""
-    return abs(new.c_stack - old.c_stack) <= _NOISE and (old.chain, old.goroutine_stack) == (
-        new.chain,
-        new.goroutine_stack,
+    calls = [budget.chain.calls if budget.chain else () for budget in (old, new)]
+    return (
+        abs(new.c_stack - old.c_stack) <= _NOISE
+        and old.goroutine_stack == new.goroutine_stack
+        and len(calls[0]) == len(calls[1])
+        and all(map(_same_call, *calls))
+    )
+
+
+def _same_call(old: Call, new: Call) -> bool:
+    return (old.function, old.count) == (new.function, new.count) and (
+        abs((old.size or 0) - (new.size or 0)) <= _NOISE
     )
 
 

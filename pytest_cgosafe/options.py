@@ -65,7 +65,8 @@ class Option:
     help: str
 
 
-def _parse_stack_limit(value: object) -> int:
+def parse_stack_limit(value: object) -> int:
+    """Bytes from a size or the name of a platform. Raises ValueError, with the valid ones named."""
     if isinstance(value, str) and value.lower() in PLATFORM_STACKS:
         return PLATFORM_STACKS[value.lower()]
     try:
@@ -118,7 +119,7 @@ OPTIONS = {
     "max_c_stack": Option(parse_size, "SIZE", "largest peak of any thread stack: '64KiB'"),
     "max_goroutine_stack": Option(parse_size, "SIZE", "largest goroutine stack: '1MiB'"),
     "stack_limit": Option(
-        _parse_stack_limit,
+        parse_stack_limit,
         "SIZE",
         "judge headroom against this thread stack: '128KiB', 'musl' or 'macos'",
     ),

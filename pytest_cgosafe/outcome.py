@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from pytest_cgosafe.crash.render import MORE_IN_PYTEST, render_crash, render_hang
 from pytest_cgosafe.crossings.render import render_crossing
+from pytest_cgosafe.errors import ExpectationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_cgosafe.results import RunResult
+    from pytest_cgosafe.results import Crash, RunResult
 
 
 def render_result(
@@ -37,3 +39,28 @@ def describe_end(result: RunResult) -> str:
     if result.exit.signal:
         return f"the program was killed by {result.exit.signal}"
     return f"the program exited with status {result.exit.code}"
+
+
+def check_expected(
+    result: RunResult,
+    report: str,
+    *,
+    signal: str | None,
+    cause: str | None,
+    function: str | None,
+) -> Crash:
+    """The crash of a run that had to crash so; what is None may be anything. Raises ExpectationError, with `report`."""
+    if result.crash is None:
+        raise ExpectationError(f"expected a crash, but {describe_end(result)}", result=result)
+    crash, functions = result.crash, [frame.function for frame in result.crash.backtrace.frames]
+    for what, wanted, met in (
+        ("signal", signal, crash.signal == signal),
+        ("cause", cause, cause is None or re.search(cause, crash.cause) is not None),
+        ("function", function, function in functions),
+    ):
+        if wanted is not None and not met:
+            raise ExpectationError(
+                f"expected a crash with {what} {wanted!r}, but got this one\n{report}",
+                result=result,
+            )
+    return crash

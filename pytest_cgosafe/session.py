@@ -3,40 +3,42 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pytest_cgosafe.build import BuildFlags
 from pytest_cgosafe.crossings.inventory import take_inventory
 from pytest_cgosafe.crossings.suppression import suppression_in_environment
 from pytest_cgosafe.crossings.vet import vet
+from pytest_cgosafe.depth import check_depths, fit, point_of, prove_depths
 from pytest_cgosafe.errors import (
     CgosafeError,
     CrashError,
-    ExpectationError,
     GoTestError,
     RunTimeoutError,
 )
-from pytest_cgosafe.outcome import describe_end, render_result
+from pytest_cgosafe.options import parse_stack_limit
+from pytest_cgosafe.outcome import check_expected, render_result
 from pytest_cgosafe.results import Binary, BuildMode, Profile
 from pytest_cgosafe.run import run_watched
-from pytest_cgosafe.sizes import parse_size
+from pytest_cgosafe.sizes import parse_share, parse_size
 from pytest_cgosafe.staticview import StaticView
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from os import PathLike
 
     from pytest_cgosafe.build import Builder
     from pytest_cgosafe.crossings.inventory import Inventory
+    from pytest_cgosafe.depth import DepthModel
     from pytest_cgosafe.results import Crash, Crossing, RunResult
     from pytest_cgosafe.watch.sampler import Spectator
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
+_Parsed = TypeVar("_Parsed")
 
 DEFAULT_TIMEOUT = 60.0
 """Seconds."""
@@ -227,20 +229,49 @@ class Session(StaticView):
         __tracebackhide__ = True
         binary = self._binary(package_or_binary, profile)
         result = self._run(binary, args, stdin, env, cwd, timeout, thread_stack_size)
-        if result.crash is None:
-            raise ExpectationError(f"expected a crash, but {describe_end(result)}", result=result)
-        crash, functions = result.crash, [frame.function for frame in result.crash.backtrace.frames]
-        for what, wanted, met in (
-            ("signal", signal, crash.signal == signal),
-            ("cause", cause, cause is None or re.search(cause, crash.cause) is not None),
-            ("function", function, function in functions),
-        ):
-            if wanted is not None and not met:
-                raise ExpectationError(
-                    f"expected a crash with {what} {wanted!r}, but got this one\n{self._report(result)}",
-                    result=result,
-                )
-        return crash
+        return check_expected(
+            result, self._report(result), signal=signal, cause=cause, function=function
+        )
+
+    def depth_model(
+        self,
+        package_or_binary: str | Path | Binary,
+        *,
+        depths: Sequence[int],
+        args: Callable[[int], Sequence[str | PathLike[str]]] = lambda depth: [str(depth)],
+        stdin: Callable[[int], str | bytes] = lambda _: b"",
+        limit: str | int | None = None,
+        min_headroom: str | float = "25%",
+        prove: bool = False,
+        timeout: float = DEFAULT_TIMEOUT,
+        profile: Profile | str | None = None,
+    ) -> DepthModel:
+        """Run a program at several depths of recursion, and fit ``bytes = base + bytes_per_level * depth``.
+
+        `args` and `stdin` give what the program needs for a depth. `limit` is a size, ``"musl"`` or ``"macos"``; None
+        for the limit of the threads here. With `prove` the program is run with thread stacks of `limit`, once just
+        under it and once just over: these two are not held against the marker. Raises CgosafeError for fewer than two
+        different depths, and for a run that fails.
+        """
+        __tracebackhide__ = True
+        binary = self._binary(package_or_binary, profile)
+
+        def run(depth: int, thread_stack_size: int | None = None) -> RunResult:
+            arguments, given = args(depth), stdin(depth)
+            return self._run(binary, arguments, given, None, None, timeout, thread_stack_size)
+
+        points = []
+        for depth in check_depths(depths):
+            result = run(depth)
+            self.runs.append(result)
+            self._check(result)
+            points.append(point_of(depth, result))
+        model = fit(
+            points,
+            limit=_parsed("limit", parse_stack_limit, limit),
+            min_headroom=_parsed("min_headroom", parse_share, min_headroom) or 0.0,
+        )
+        return replace(model, proof=prove_depths(model, run)) if prove else model
 
     def crossings(self) -> list[Crossing]:
         """The unsafe crossings that can be seen in the source of every package built so far."""
@@ -277,7 +308,7 @@ class Session(StaticView):
             cwd=Path(cwd or Path.cwd()),
             timeout=timeout,
             full=self._backtrace == "full",
-            thread_stack_size=_size("thread_stack_size", thread_stack_size),
+            thread_stack_size=_parsed("thread_stack_size", parse_size, thread_stack_size),
             watch_growth=self._watch_growth if watch_growth is None else watch_growth,
             trace_crossings=self._trace_crossings if trace_crossings is None else trace_crossings,
             spectator=self._spectator,
@@ -320,9 +351,9 @@ class SessionBuilder(Session):
     __call__ = Session.build
 
 
-def _size(name: str, value: str | int | None) -> int | None:
+def _parsed(name: str, parse: Callable[[Any], _Parsed], value: object) -> _Parsed | None:
     try:
-        return None if value is None else parse_size(value)
+        return None if value is None else parse(value)
     except ValueError as error:
         raise CgosafeError(f"{name}: {error}") from None
 

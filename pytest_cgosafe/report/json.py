@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from pytest_cgosafe.binary.stackreport import StackBound
     from pytest_cgosafe.crossings.inventory import Inventory
+    from pytest_cgosafe.depth import DepthModel
     from pytest_cgosafe.results import (
         Backtrace,
         Binary,
@@ -53,6 +54,17 @@ def to_json(
     if inventory is not None:
         document["inventory"] = _plain(inventory)
     return json.dumps(document, indent=2)
+
+
+def depth_model_to_json(model: DepthModel) -> str:
+    """A depth model as JSON: its fields, the proof's two runs as in the report."""
+    plain = {"schema": SCHEMA, **_object(replace(model, proof=None))}
+    if proof := model.proof:
+        runs = {"under": _run(proof.under), "over": _run(proof.over)}
+        told = {"survived": proof.survived, "overflowed": proof.overflowed}
+        depths = {"under_depth": proof.under_depth, "over_depth": proof.over_depth}
+        plain["proof"] = {"limit": proof.limit, **depths, **told, **runs}
+    return json.dumps(plain, indent=2)
 
 
 def _run(run: RunResult) -> dict[str, Any]:
