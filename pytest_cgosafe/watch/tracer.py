@@ -1,6 +1,6 @@
 """The loop that watches one program: it wakes for thread starts, ends and signals, and lets everything run on.
 
-Nothing is changed in the program, but for the traps that a probe asks for.
+Nothing is changed in the program, but for the traps that a probe asks for, and marks on stacks where nobody may read.
 """
 
 from __future__ import annotations

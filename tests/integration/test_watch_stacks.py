@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -133,3 +136,24 @@ def test_every_thread_of_a_program_that_ends_at_once_has_a_peak(program: Build) 
     stacks = [stack for _ in range(30) for stack in run(ends).stacks]
     assert [stack for stack in stacks if stack.peak is None or not stack.name] == []
     assert not any((stack.note or "").startswith("at least") for stack in stacks)
+
+
+def test_the_peak_is_the_one_that_massif_finds(c_program: Build, tmp_path: Path) -> None:
+    program, arguments = c_program("watch/depths", "-O0"), ("default", "2000")
+    watched = run(program, *arguments)
+    (_, stack) = watched.stacks
+    assert stack.peak is not None
+    assert stack.used is not None
+    (told,) = watched.stdout.splitlines()
+    assert 0 <= stack.peak - int(told.split()[2]) <= 512
+    if valgrind := shutil.which("valgrind"):
+        out = tmp_path / "massif.out"
+        options = ("--tool=massif", "--stacks=yes", "--heap=no", "--peak-inaccuracy=0.0")
+        subprocess.run(
+            (valgrind, *options, f"--massif-out-file={out}", program, *arguments),
+            check=True,
+            capture_output=True,
+        )
+        found = re.findall(r"^mem_stacks_B=(\d+)", out.read_text(), re.MULTILINE)
+        # massif adds what the main thread uses meanwhile.
+        assert abs(max(map(int, found)) - stack.used) <= KIB

@@ -6,6 +6,8 @@ from pytest_cgosafe.checks import Breach, check
 from pytest_cgosafe.options import Limits
 from pytest_cgosafe.results import (
     Binary,
+    Call,
+    CallChain,
     Crossing,
     CrossingKind,
     Exit,
@@ -43,6 +45,22 @@ def test_too_little_headroom_names_thread_measured_value_and_threshold() -> None
     assert breach.summary == "stack: thread 9745 (x) kept 12.5% headroom, 25% wanted"
     assert breach.details[0] == "peak 7,340,032 of 8,388,608 bytes"
     assert breach.details[-1] == "see every thread: cgosafe run --profile=debug /src/cmd/x -- 5"
+
+
+def test_a_breach_names_the_calls_that_made_the_peak_within_80_columns() -> None:
+    calls = (Call("lexer_read_token", 1, 96), Call("parse", 45_870, 160), Call("parse_file", 1, 48))
+    chain = CallChain(
+        (*calls, Call("main.load", 1, None)),
+        "the outer 2 frames were overwritten: told by the code and the room they took",
+    )
+    deep = ThreadStack(7, "x", False, 8 * MIB, 7 * MIB, chain=chain)
+    breach = only(check(Limits(), [run_with(deep)], []))
+    assert breach.details[1:5] == (
+        "peak made by lexer_read_token <- parse x 45,870 (160 B each) <- parse_file <-",
+        "  main.load",
+        "not sure: the outer 2 frames were overwritten: told by the code and the room",
+        "  they took",
+    )
 
 
 def test_the_thread_with_the_least_headroom_is_told_and_the_others_counted() -> None:
