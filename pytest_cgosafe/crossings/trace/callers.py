@@ -69,40 +69,37 @@ def _function_table(elf: Elf) -> bytes | None:
     return None
 
 
-def go_caller(
-    go: GoMemory, functions: FunctionTable, bias: int, sp: int, machine: str
-) -> Caller | None:
+def go_caller(go: GoMemory, sp: int) -> Caller | None:
     """Who called the C function that a thread with that `sp` is about to enter, from runtime.asmcgocall.
 
     The innermost frame that is neither the runtime's nor cgo's. None where the goroutine's stack can't be walked.
     """
     # amd64's call instruction has pushed the return address
-    here = sp + 8 if machine == "x86_64" else sp
-    for depth_at, goroutine_at in _ASMCGOCALL[machine]:
+    here = sp + 8 if go.machine == "x86_64" else sp
+    for depth_at, goroutine_at in _ASMCGOCALL[go.machine]:
         depth, g = go.word(here + depth_at), go.word(here + goroutine_at)
         high = go.word(g + go.layout.fields["runtime.g"]["stack"] + 8) if g else None
         if depth and high and go.on_goroutine_stack(high - depth):
-            return next(_callers(go, functions, bias, high - depth), None)
+            return next(_callers(go, high - depth), None)
     return None
 
 
-def _callers(go: GoMemory, functions: FunctionTable, bias: int, left: int) -> Iterator[Caller]:
+def _callers(go: GoMemory, left: int) -> Iterator[Caller]:
     # asmcgocall has saved the frame pointer, or has not
     for slot in (left + 8, left):
-        pc = go.word(slot)
-        found = functions.at(pc - bias - 1) if pc else None
-        if found and found.name == "runtime.cgocall":
-            for frame in _walk(go, functions, bias, slot):
+        frames = list(_walk(go, slot))
+        if frames and frames[0].name == "runtime.cgocall":
+            for frame in frames:
                 if not is_glue_name(frame.name):
                     yield Caller(frame.name, frame.file, frame.line)
             return
 
 
-def _walk(go: GoMemory, functions: FunctionTable, bias: int, slot: int) -> Iterator[Function]:
+def _walk(go: GoMemory, slot: int) -> Iterator[Function]:
     """The functions on a goroutine's stack, from the one whose return address stands at `slot` outward."""
     for _ in range(_MOST_FRAMES):
         pc = go.word(slot)
-        found = functions.at(pc - bias - 1) if pc else None
+        found = go.function_at(pc - 1) if pc else None
         if found is None:
             return
         yield found

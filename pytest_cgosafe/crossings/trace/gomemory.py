@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_cgosafe.binary.elf import Elf
+    from pytest_cgosafe.crash.inside_gdb.functable import Function, FunctionTable
     from pytest_cgosafe.watch.procfs import Memory
 
 _PAGE: Final = 8192  # pageSize
@@ -45,8 +46,6 @@ class Layout:
     """The offsets of the fields of the runtime's structs, by struct."""
     heap: int
     """Of ``runtime.mheap_``."""
-    text: range
-    """Go code."""
     constants: tuple[range, ...]
     """Types, closures without variables, and what else is not written to."""
     variables: range
@@ -62,16 +61,16 @@ def read_layout(elf: Elf) -> Layout | None:
     """The layout of a Go program, or None: its symbols or its DWARF do not tell."""
     names = (*_NEEDED, "runtime.hchan", "internal/runtime/maps.Map", "runtime.hmap")
     fields = dict(zip(names, field_offsets_of(elf.path, names), strict=True))
-    heap, text = elf.symbol("runtime.mheap_"), elf.go_text
+    heap = elf.symbol("runtime.mheap_")
     complete = all(
         field in fields[name] for name, needed in _NEEDED.items() for field in needed
     ) and bool(fields["internal/runtime/maps.Map"] or fields["runtime.hmap"])
-    if not complete or not heap or text is None:
+    if not complete or not heap:
         return None
     starts = [elf.symbol(name) for name in ("runtime.data", "runtime.noptrdata")]
     start, end = min((s.address for s in starts if s), default=0), elf.symbol("runtime.end")
     variables = range(start, end.address) if start and end else range(0)
-    return Layout(fields, heap.address, text, _constants(elf.path), variables)
+    return Layout(fields, heap.address, _constants(elf.path), variables)
 
 
 def _constants(path: Path) -> tuple[range, ...]:
@@ -99,10 +98,14 @@ class GoObject:
 class GoMemory:
     """The memory of one process, as Go has it. Every read may fail, and then says None."""
 
-    def __init__(self, memory: Memory, layout: Layout, bias: int, machine: str) -> None:
-        """`bias` is what to add to addresses as linked."""
+    def __init__(
+        self, memory: Memory, layout: Layout, functions: FunctionTable, bias: int, machine: str
+    ) -> None:
+        """`functions` knows addresses as linked; `bias` is what to add to those."""
         self.layout = layout
+        self.machine = machine
         self._memory = memory
+        self._functions = functions
         self._bias = bias
         self._lowest = _ARENA_BASE[machine]
         self._span = layout.fields["runtime.mspan"]
@@ -122,9 +125,14 @@ class GoMemory:
         raw = self.read(address, size)
         return None if raw is None else int.from_bytes(raw, "little")
 
-    def is_code(self, address: int) -> bool:
-        """Whether Go code is there."""
-        return address - self._bias in self.layout.text
+    def function_at(self, pc: int) -> Function | None:
+        """The Go function that an instruction belongs to."""
+        return self._functions.at(pc - self._bias)
+
+    def function_of_entry(self, address: int) -> str | None:
+        """The name of the Go function that begins there."""
+        found = self.function_at(address)
+        return found.name if found and found.entry == address - self._bias else None
 
     def is_constant(self, address: int) -> bool:
         """Whether it is in Go's read-only data."""

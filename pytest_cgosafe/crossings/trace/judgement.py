@@ -61,9 +61,9 @@ def _reference(go: GoMemory, value: int, word: Word) -> Finding | None:
         return Finding(kind, word.name, f"{word.name} is {_NAMES[kind]}")
     inner = go.word(value) if value % 8 == 0 and _is_go(go, value) else None
     kind = kind_of(go, inner) if inner else None
-    # numbers as small as the addresses of package variables are common, and many of those hold funcs
+    # numbers as small as the addresses of constants and package variables are common, and many of those are funcs
     if kind and not (
-        kind is CrossingKind.FUNC and word.role is Role.INTEGER and go.is_variable(value)
+        kind is CrossingKind.FUNC and (go.is_constant(inner or 0) or go.is_variable(value))
     ):
         what = f"{word.name} is the address of Go memory that holds {_NAMES[kind]}"
         return Finding(kind, word.name, what)

@@ -113,17 +113,19 @@ class CrossingTrace:
     def hit(self, entry: Entry) -> bool:
         """Probe."""
         self._calls[entry.place] += 1
-        stub, file, machine = self._stubs[entry.place], self._file, entry.registers.machine.name
-        if file and file.layout and file.functions and stub.words:
-            if self._memory is None:
-                self._memory = GoMemory(entry.memory, file.layout, self._bias, machine)
-            found = judge(self._memory, entry.registers.arguments[0], stub.words)
-            if found:
-                sp = entry.registers.sp
-                caller = go_caller(self._memory, file.functions, self._bias, sp, machine)
-                for finding in found:
-                    self._tell(finding, stub, caller)
+        stub, go = self._stubs[entry.place], self._go_memory(entry)
+        found = judge(go, entry.registers.arguments[0], stub.words or ()) if go else ()
+        if go and found:
+            caller = go_caller(go, entry.registers.sp)
+            for finding in found:
+                self._tell(finding, stub, caller)
         return self._calls[entry.place] < CALLS
+
+    def _go_memory(self, entry: Entry) -> GoMemory | None:
+        file, machine = self._file, entry.registers.machine.name
+        if self._memory is None and file and file.layout and file.functions:
+            self._memory = GoMemory(entry.memory, file.layout, file.functions, self._bias, machine)
+        return self._memory
 
     def _tell(self, finding: Finding, stub: Stub, caller: Caller | None) -> None:
         file, line = (caller.file, caller.line) if caller else (None, None)

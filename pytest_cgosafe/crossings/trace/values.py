@@ -5,6 +5,7 @@ None of them carries its type (but a channel that of its elements), so what prov
 
 from __future__ import annotations
 
+import re
 import struct
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +14,8 @@ from pytest_cgosafe.results import CrossingKind
 if TYPE_CHECKING:
     from pytest_cgosafe.crossings.trace.gomemory import GoMemory
 
+_CLOSURE: Final = re.compile(r"\.(func|gowrap|deferwrap)\d+|-fm$|-range\d+$")
+"""In the names of functions that have variables of their surroundings (cmd/compile/internal/ir/func.go)."""
 _SLOTS: Final = 8  # of a group of a Swiss table, and of a bucket before Go 1.24
 _TOP_BIT: Final = (
     0x80  # internal/runtime/maps/group.go: set in the control byte of an empty or deleted slot
@@ -30,7 +33,7 @@ def kind_of(go: GoMemory, word: int) -> CrossingKind | None:
     if word % 8 or word <= 0:
         return None
     if go.is_constant(word):
-        return CrossingKind.FUNC if _is_closure(go, word) else None
+        return CrossingKind.FUNC if go.function_of_entry(go.word(word) or 0) else None
     on_stack, found = go.on_goroutine_stack(word), go.object_at(word)
     if not on_stack and (found is None or found.start != word):
         return None
@@ -43,9 +46,9 @@ def kind_of(go: GoMemory, word: int) -> CrossingKind | None:
 
 
 def _is_closure(go: GoMemory, address: int) -> bool:
-    """Whether a func value points there: its first word is the address of code."""
-    entry = go.word(address)
-    return entry is not None and go.is_code(entry)
+    """Whether a func value points there: the address of a function literal or a method value, then its variables."""
+    name = go.function_of_entry(go.word(address) or 0)
+    return name is not None and _CLOSURE.search(name) is not None
 
 
 def _is_chan(go: GoMemory, address: int) -> bool:
@@ -86,7 +89,8 @@ def _swiss_entries(go: GoMemory, address: int) -> int | None:
     if raw is None:
         return None
     used, seed, directory, length, depth, shift, writing = struct.unpack_from("<QQQQBBB", raw)
-    if writing > 1 or not seed >> 48 or not seed & 0xFFFFFFFF:  # no pointer, no round number
+    # the seed of an empty map is all there is to see: it must be no number of a program's, and no pointer
+    if writing > 1 or not seed >> (32 if used else 48) or (used == 0 and not seed & 0xFFFFFFFF):
         return None
     if length == 0:
         found = None if depth or shift else _entries_of_group(go, directory)
@@ -123,7 +127,7 @@ def _hmap_entries(go: GoMemory, address: int) -> int | None:
         return None
     numbers = struct.unpack("<qBBHIQQQQ", raw)
     count, flags, exponent, overflow, seed, buckets, old, evacuated, _ = map(int, numbers)
-    if exponent > _MAX_BUCKETS_EXPONENT or flags & ~0xF or not seed >> 16:
+    if exponent > _MAX_BUCKETS_EXPONENT or flags & ~0xF or not seed >> (0 if count else 16):
         return None
     most = _SLOTS if exponent == 0 else 13 << (exponent - 1)  # 6.5 entries a bucket; then it grows
     fits = 0 <= count <= most + 1 and evacuated <= 1 << exponent and overflow <= max(count, 1)
