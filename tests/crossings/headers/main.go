@@ -31,8 +31,8 @@ type named map[string]int
 
 func unsafeCases() {
 	m := map[string]int{"a": 1}
-	C.use(unsafe.Pointer(&m))                  // want CGS001/map/use
-	C.usebox((*C.box)(unsafe.Pointer(&m)))     // want CGS001/map/usebox
+	C.use(unsafe.Pointer(&m))                      // want CGS001/map/use
+	C.usebox((*C.box)(unsafe.Pointer(&m)))         // want CGS001/map/usebox
 	C.usecounts(*(**C.counts)(unsafe.Pointer(&m))) // want CGS001/map/usecounts
 	p := unsafe.Pointer(&m)
 	C.use(p) // want CGS001/map/use
@@ -41,11 +41,11 @@ func unsafeCases() {
 	C.usebox(q) // want CGS001/map/usebox
 
 	ch := make(chan int)
-	C.use(unsafe.Pointer(&ch)) // want CGS001/chan/use
+	C.use(unsafe.Pointer(&ch))                     // want CGS001/chan/use
 	C.use(*(*unsafe.Pointer)(unsafe.Pointer(&ch))) // want CGS001/chan/use
 
 	f := func() {}
-	C.use(unsafe.Pointer(&f)) // want CGS001/func/use
+	C.use(unsafe.Pointer(&f))                       // want CGS001/func/use
 	C.use(**(**unsafe.Pointer)(unsafe.Pointer(&f))) // want CGS001/func/use
 
 	var i interface{} = 1
@@ -59,7 +59,7 @@ func unsafeCases() {
 	C.use(unsafe.Pointer(&str)) // want CGS001/string/use
 
 	strs := []string{"a", "b"}
-	C.use(unsafe.Pointer(&strs[0])) // want CGS001/string/use
+	C.use(unsafe.Pointer(&strs[0]))               // want CGS001/string/use
 	C.use(unsafe.Pointer(unsafe.SliceData(strs))) // want CGS001/string/use
 	slices := [][]byte{{1}, {2}}
 	C.use(unsafe.Pointer(&slices[0])) // want CGS001/slice/use
@@ -81,7 +81,7 @@ func unsafeCases() {
 
 	var b C.box
 	b.p = unsafe.Pointer(&x)
-	C.usebox(&b) // want CGS001/pointer/usebox
+	C.usebox(&b)                            // want CGS001/pointer/usebox
 	C.usebox(&C.box{p: unsafe.Pointer(&m)}) // want CGS001/map/usebox
 
 	v, err := C.two(1, unsafe.Pointer(&m)) // want CGS001/map/two
@@ -93,8 +93,8 @@ func unsafeCases() {
 		),
 	)
 	defer C.use(unsafe.Pointer(&m)) // want CGS001/map/use
-	go C.use(unsafe.Pointer(&m)) // want CGS001/map/use
-	if C.two(2, p) > 0 { // want CGS001/map/two
+	go C.use(unsafe.Pointer(&m))    // want CGS001/map/use
+	if C.two(2, p) > 0 {            // want CGS001/map/two
 		return
 	}
 	func() {

@@ -40,53 +40,53 @@ func namedResult(m map[string]int) (h uintptr) {
 
 func unsafeCases() {
 	m := map[string]int{"a": 1}
-	C.sum(C.size_t(uintptr(unsafe.Pointer(&m))))    // want CGS002/map/sum
+	C.sum(C.size_t(uintptr(unsafe.Pointer(&m))))     // want CGS002/map/sum
 	C.sum(C.size_t(*(*uintptr)(unsafe.Pointer(&m)))) // want CGS002/map/sum
 	h := *(*uintptr)(unsafe.Pointer(&m))
-	C.sum(C.size_t(h))             // want CGS002/map/sum
-	C.sum(C.size_t(word(m)))       // want CGS002/map/sum
-	C.sum(C.size_t(generic(m)))    // want CGS002/map/sum
+	C.sum(C.size_t(h))                  // want CGS002/map/sum
+	C.sum(C.size_t(word(m)))            // want CGS002/map/sum
+	C.sum(C.size_t(generic(m)))         // want CGS002/map/sum
 	C.sum(C.size_t(genericAddress(&m))) // want CGS002/map/sum
-	C.sum(address(unsafe.Pointer(&m))) // want CGS002/map/sum
+	C.sum(address(unsafe.Pointer(&m)))  // want CGS002/map/sum
 	_, w, _ := several(m)
-	C.usei(C.uintptr_t(w)) // want CGS002/map/usei
+	C.usei(C.uintptr_t(w))              // want CGS002/map/usei
 	C.usei(C.uintptr_t(namedResult(m))) // want CGS002/map/usei
-	C.usell(C.longlong(h)) // want CGS002/map/usell
+	C.usell(C.longlong(h))              // want CGS002/map/usell
 	i := int(h)
 	i += 0
-	C.usell(C.longlong(i)) // want CGS002/map/usell
-	C.use(unsafe.Pointer(h)) // want CGS001/map/use
-	C.usei(C.uintptr_t(reflect.ValueOf(m).Pointer())) // want CGS002/map/usei
-	C.use(reflect.ValueOf(m).UnsafePointer()) // want CGS001/map/use
-	C.use(unsafe.Pointer(reflect.ValueOf(&m).Pointer())) // want CGS001/map/use
+	C.usell(C.longlong(i))                                       // want CGS002/map/usell
+	C.use(unsafe.Pointer(h))                                     // want CGS001/map/use
+	C.usei(C.uintptr_t(reflect.ValueOf(m).Pointer()))            // want CGS002/map/usei
+	C.use(reflect.ValueOf(m).UnsafePointer())                    // want CGS001/map/use
+	C.use(unsafe.Pointer(reflect.ValueOf(&m).Pointer()))         // want CGS001/map/use
 	C.usei(C.uintptr_t(reflect.ValueOf(&m).Elem().UnsafeAddr())) // want CGS002/map/usei
-	C.usei(C.uintptr_t(reflect.ValueOf(&m).Elem().Pointer())) // want CGS002/map/usei
+	C.usei(C.uintptr_t(reflect.ValueOf(&m).Elem().Pointer()))    // want CGS002/map/usei
 	var any interface{} = m
 	C.usei(C.uintptr_t((*[2]uintptr)(unsafe.Pointer(&any))[1])) // want CGS002/interface/usei
 	words := *(*[2]uintptr)(unsafe.Pointer(&any))
 	C.usei(C.uintptr_t(words[1])) // want CGS002/interface/usei
 	ch := make(chan int)
 	C.usei(C.uintptr_t(*(*uintptr)(unsafe.Pointer(&ch)))) // want CGS002/chan/usei
-	C.usei(C.uintptr_t(reflect.ValueOf(ch).Pointer())) // want CGS002/chan/usei
+	C.usei(C.uintptr_t(reflect.ValueOf(ch).Pointer()))    // want CGS002/chan/usei
 	f := main
-	C.usei(C.uintptr_t(reflect.ValueOf(f).Pointer())) // want CGS002/func/usei
+	C.usei(C.uintptr_t(reflect.ValueOf(f).Pointer()))      // want CGS002/func/usei
 	C.usei(C.uintptr_t(**(**uintptr)(unsafe.Pointer(&f)))) // want CGS002/func/usei
 	s := [][]byte{{1}}
 	hdr := (*reflect.SliceHeader)(unsafe.Pointer(&s))
-	C.usei(C.uintptr_t(hdr.Data)) // want CGS002/slice/usei
+	C.usei(C.uintptr_t(hdr.Data))                    // want CGS002/slice/usei
 	C.usei(C.uintptr_t(uintptr(unsafe.Pointer(&s)))) // want CGS002/slice/usei
 	str := "abc"
 	C.usei(C.uintptr_t(uintptr(unsafe.Pointer(&str)))) // want CGS002/string/usei
 	tagged := h | 1
-	C.usei(C.uintptr_t(tagged)) // want CGS002/map/usei
+	C.usei(C.uintptr_t(tagged))      // want CGS002/map/usei
 	C.usei(C.uintptr_t(tagged &^ 1)) // want CGS002/map/usei
 	moved := uintptr(unsafe.Pointer(&m)) + 8
-	C.usei(C.uintptr_t(moved - 8)) // want CGS002/map/usei
+	C.usei(C.uintptr_t(moved - 8))           // want CGS002/map/usei
 	C.use(unsafe.Add(unsafe.Pointer(&m), 0)) // want CGS001/map/use
 	q := *(*unsafe.Pointer)(unsafe.Pointer(&m))
 	C.usei(C.uintptr_t(uintptr(q))) // want CGS002/map/usei
 	u := struct{ m map[string]int }{m}
-	C.usei(*(*C.uintptr_t)(unsafe.Pointer(&u))) // want CGS002/map/usei
+	C.usei(*(*C.uintptr_t)(unsafe.Pointer(&u)))   // want CGS002/map/usei
 	C.usei(*(*C.uintptr_t)(unsafe.Pointer(&u.m))) // want CGS002/map/usei
 	var x uint64
 	switch {

@@ -16,11 +16,11 @@ func run(pass *analysis.Pass) (any, error) {
 	pkg, funcs := build(pass)
 	e := newEngine(pass, pkg, funcs)
 	e.run()
-	for _, d := range e.findings.diagnostics(e) {
-		pass.Report(d)
-	}
 	if fact := e.fact(); fact != nil {
 		pass.ExportPackageFact(fact)
+	}
+	for _, d := range append(e.findings.diagnostics(e), e.ignores.diagnostics()...) {
+		pass.Report(d)
 	}
 	return nil, nil
 }

@@ -23,7 +23,7 @@ func (f *function) call(site ssa.CallInstruction) {
 		results = f.invoke(site, args)
 	case callee == nil:
 		results = make(set)
-		f.each(common.Value, func(l label, _ *step) { merge(results, f.callLabel(site, l, nil, args)) })
+		f.each(common.Value, func(l label, _ *step) { merge(results, f.callLabel(site, l, methodName{}, args)) })
 	case f.e.isC(callee):
 		f.cCall(site, callee)
 		results = f.fromC(callee.Signature)
@@ -71,12 +71,12 @@ func (f *function) apply(site ssa.Instruction, callee *ssa.Function, args []set)
 const resultOfCall = -1
 
 // callLabel lets the function run that a label refers to, or the method of the value in an interface that it refers to.
-func (f *function) callLabel(site ssa.Instruction, callee label, method *types.Func, args []set) set {
+func (f *function) callLabel(site ssa.Instruction, callee label, method methodName, args []set) set {
 	o := callee.obj
 	switch {
 	case o.symbolic && o.owner == f.fn:
 		return f.callSymbol(site, callee, method, args)
-	case method != nil:
+	case method.name != "":
 		return f.callMethod(site, o, method, args)
 	case o.fn != nil:
 		return f.apply(site, o.fn, append(args[:len(args):len(args)], o.caught...))
@@ -85,7 +85,7 @@ func (f *function) callLabel(site ssa.Instruction, callee label, method *types.F
 }
 
 // callSymbol leaves a call of what the caller hands in to the caller.
-func (f *function) callSymbol(site ssa.Instruction, callee label, method *types.Func, args []set) set {
+func (f *function) callSymbol(site ssa.Instruction, callee label, method methodName, args []set) set {
 	key := objectKey{site: site, of: callee.obj}
 	result := f.e.object(key, func() *object {
 		return &object{symbolic: true, root: resultOfCall, owner: f.fn, depth: callee.obj.depth + 1, name: "result"}
@@ -133,7 +133,7 @@ func (f *function) invoke(site ssa.CallInstruction, args []set) set {
 		if e.at.meets(at(f.e.layouts.word)) && e.label.obj.kind == Interface {
 			known = known || e.label.obj.symbolic || e.label.obj.dyn != nil
 			receiver := set{entry{at(0), e.label}: way}
-			merge(results, f.callLabel(site, e.label, common.Method, append([]set{receiver}, args...)))
+			merge(results, f.callLabel(site, e.label, nameOf(common.Method), append([]set{receiver}, args...)))
 		}
 	}
 	if known {
@@ -145,7 +145,7 @@ func (f *function) invoke(site ssa.CallInstruction, args []set) set {
 	}
 	for _, t := range f.e.concrete {
 		if types.Implements(t, iface) {
-			if method := f.e.method(t, common.Method); method != nil {
+			if method := f.e.method(t, nameOf(common.Method)); method != nil {
 				merge(results, f.apply(site, method, append([]set{nil}, args...)))
 			}
 		}
@@ -154,7 +154,7 @@ func (f *function) invoke(site ssa.CallInstruction, args []set) set {
 }
 
 // callMethod lets the method run of the value in an interface; its first argument is the interface's data.
-func (f *function) callMethod(site ssa.Instruction, o *object, method *types.Func, args []set) set {
+func (f *function) callMethod(site ssa.Instruction, o *object, method methodName, args []set) set {
 	if o.dyn == nil || types.IsInterface(o.dyn) {
 		return nil
 	}
@@ -170,8 +170,8 @@ func (f *function) callMethod(site ssa.Instruction, o *object, method *types.Fun
 }
 
 // method returns the method that a type has for one of an interface.
-func (e *engine) method(t types.Type, method *types.Func) *ssa.Function {
-	selection := e.pkg.Prog.MethodSets.MethodSet(t).Lookup(method.Pkg(), method.Name())
+func (e *engine) method(t types.Type, method methodName) *ssa.Function {
+	selection := e.pkg.Prog.MethodSets.MethodSet(t).Lookup(method.pkg, method.name)
 	if selection == nil {
 		return nil
 	}

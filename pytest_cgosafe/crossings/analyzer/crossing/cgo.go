@@ -93,7 +93,8 @@ func (f *function) cCall(site ssa.CallInstruction, callee *ssa.Function) {
 		}
 		rule := ruleOf(t, callback)
 		s := f.e.sinkAt(site, i, func() *sink {
-			return &sink{pos: f.callPosition(site), rule: rule, function: name, registers: callback && registers(name)}
+			return &sink{pos: f.callPosition(site), rule: rule, function: name,
+				keeps: rule == asData && isPointer(t) && registers(name)}
 		})
 		entries := f.value(arg)
 		if isFunctionPointer(t) || rule == byValue {

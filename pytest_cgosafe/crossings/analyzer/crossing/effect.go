@@ -20,12 +20,25 @@ const (
 type effect struct {
 	kind   effectKind
 	label  label
-	value  entry       // of a store
-	sink   *sink       // how C gets it
-	result *object     // of a call: what stands for its result
-	method *types.Func // of a call through an interface
-	pinner *object     // of a pin
+	value  entry      // of a store
+	sink   *sink      // how C gets it
+	result *object    // of a call: what stands for its result
+	method methodName // of a call through an interface
+	pinner *object    // of a pin
 	unpin  bool
+}
+
+// A methodName names a method: with its package if it is not exported.
+type methodName struct {
+	pkg  *types.Package
+	name string
+}
+
+func nameOf(method *types.Func) methodName {
+	if method.Exported() {
+		return methodName{name: method.Name()}
+	}
+	return methodName{method.Pkg(), method.Name()}
 }
 
 // effected is how an effect comes about.

@@ -26,6 +26,7 @@ type engine struct {
 	exported  map[*ssa.Function]string
 	concrete  []types.Type // the package's types that have methods
 	findings  *findings
+	ignores   *ignores
 	sinks     map[sinkKey]*sink
 
 	changed bool
@@ -63,6 +64,7 @@ func newEngine(pass *analysis.Pass, pkg *ssa.Package, funcs []*ssa.Function) *en
 		bindings:  make(map[bindingKey]*binding),
 		exported:  exportedToC(pass, pkg),
 		findings:  newFindings(),
+		ignores:   newIgnores(pass),
 		sinks:     make(map[sinkKey]*sink),
 	}
 	e.imports = newImports(e)

@@ -35,7 +35,7 @@ type effectFact struct {
 	Value  entryFact
 	Sink   *sinkFact
 	Result int
-	Pinner int
+	Method string
 	Unpin  bool
 	Way    []stepFact
 	Stored placeFact
@@ -175,6 +175,12 @@ func (x *exporter) function(fn *ssa.Function) int {
 	}
 	fact := functionFact{Results: x.entries(f.results)}
 	for _, e := range f.order {
+		if e.method.pkg != nil {
+			continue
+		}
+		if e.sink != nil && x.e.ignores.silences(e.sink.rule.id, e.sink.pos) {
+			continue
+		}
 		fact.Effects = append(fact.Effects, x.effect(e, f.effects[e]))
 	}
 	x.fact.Functions[n] = fact
@@ -184,7 +190,7 @@ func (x *exporter) function(fn *ssa.Function) int {
 func (x *exporter) effect(e effect, how *effected) effectFact {
 	fact := effectFact{
 		Kind: e.kind, Label: x.label(e.label), Unpin: e.unpin, Way: x.way(how.way),
-		Value: entryFact{}, Result: -1, Pinner: -1,
+		Result: -1, Method: e.method.name,
 	}
 	if how.site != nil {
 		fact.Stored = x.place(how.site.Pos())

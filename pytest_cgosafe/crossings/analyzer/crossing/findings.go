@@ -43,6 +43,9 @@ func (fs *findings) diagnostics(e *engine) []analysis.Diagnostic {
 	}
 	best := make(map[place]finding)
 	for _, f := range fs.all {
+		if e.ignores.silences(f.rule.id, f.pos) {
+			continue
+		}
 		p := place{f.pos, f.function}
 		if known, ok := best[p]; !ok || rank[f.kind] > rank[known.kind] || rank[f.kind] == rank[known.kind] && f.rule.id < known.rule.id {
 			best[p] = f

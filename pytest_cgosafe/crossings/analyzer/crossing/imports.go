@@ -108,7 +108,7 @@ func (p *imported) effect(f *function, fact effectFact) {
 	if fact.Kind == callEffect && fact.Result < 0 || fact.Kind == pinEffect && fact.Unpin {
 		return
 	}
-	e := effect{kind: fact.Kind, label: p.label(fact.Label)}
+	e := effect{kind: fact.Kind, label: p.label(fact.Label), method: methodName{name: fact.Method}}
 	if e.kind == storeEffect {
 		e.value, _ = p.entry(fact.Value)
 	}

@@ -394,8 +394,21 @@ func (f *function) storeTo(site ssa.Instruction, l label, v ssa.Value, note stri
 		entries = f.typed(v)
 	}
 	for e, way := range entries {
+		if l.obj.c && e.label.header == "" {
+			e.label.header = f.headerAt(v.Type(), e.at)
+		}
 		f.e.storeValue(f, site, l, e, way.then(site.Pos(), note))
 	}
+}
+
+// headerAt returns the header that a value of type t has at a place: Slice or String; else "".
+func (f *function) headerAt(t types.Type, place offset) Kind {
+	for _, s := range f.e.layouts.of(t).slots {
+		if place.meets(at(s.off)) {
+			return header(s)
+		}
+	}
+	return ""
 }
 
 func (f *function) mapUpdate(i *ssa.MapUpdate) {

@@ -166,7 +166,7 @@ func getsFromPool(f *function, site ssa.CallInstruction, args []ssa.Value) {
 		off, typ := f.e.layouts.field(fields, i)
 		f.each(args[0], func(l label, way *step) {
 			f.e.load(l.shift(at(off)), typ, site, way, func(e entry, _ *step) {
-				f.result(site, f.callLabel(site, e.label, nil, nil))
+				f.result(site, f.callLabel(site, e.label, methodName{}, nil))
 			})
 		})
 	}
@@ -193,19 +193,19 @@ func ranges(f *function, site ssa.CallInstruction, args []ssa.Value) {
 	f.each(args[0], func(l label, way *step) {
 		f.e.load(l.shift(at(kept)), any, site, way, func(e entry, way *step) { boxes.add(e, way) })
 	})
-	f.each(args[1], func(l label, _ *step) { f.callLabel(site, l, nil, []set{boxes, boxes}) })
+	f.each(args[1], func(l label, _ *step) { f.callLabel(site, l, methodName{}, []set{boxes, boxes}) })
 }
 
 // callsLast calls its last argument, a function without parameters.
 func callsLast(f *function, site ssa.CallInstruction, args []ssa.Value) {
-	f.each(args[len(args)-1], func(l label, _ *step) { f.callLabel(site, l, nil, nil) })
+	f.each(args[len(args)-1], func(l label, _ *step) { f.callLabel(site, l, methodName{}, nil) })
 }
 
 // callsLastWithFirst calls a finalizer; both are in interfaces.
 func callsLastWithFirst(f *function, site ssa.CallInstruction, args []ssa.Value) {
 	object := f.unboxed(args[0], site)
 	for e := range f.unboxed(args[1], site) {
-		f.callLabel(site, e.label, nil, []set{object})
+		f.callLabel(site, e.label, methodName{}, []set{object})
 	}
 }
 

@@ -8,6 +8,7 @@ type slot struct {
 	kind Kind       // of the reference that the type declares it to be; "" for integers and unsafe.Pointer
 	elem types.Type // what a pointer or slice points to; nil for the others
 
+	handle   bool // a cgo.Handle
 	typeWord bool // the first word of an interface: what it refers to is the type, not the value
 }
 
@@ -55,9 +56,13 @@ func (ls *layouts) fill(l *layout, t types.Type) {
 		l.slots = []slot{{}, {off: ls.word}}
 		return
 	}
-	if isReflectValue(t) {
+	if isNamed(t, "reflect", "Value") {
 		l.size = 3 * ls.word
 		l.slots = []slot{{}, {off: addressed}} // what it stands for: see reflect.go
+		return
+	}
+	if isNamed(t, "runtime/cgo", "Handle") {
+		l.slots = []slot{{handle: true}}
 		return
 	}
 	switch t := t.Underlying().(type) {
@@ -82,6 +87,11 @@ func (ls *layouts) fill(l *layout, t types.Type) {
 	case *types.Struct:
 		ls.fillStruct(l, t)
 	}
+}
+
+func isNamed(t types.Type, path, name string) bool {
+	named, ok := t.(*types.Named)
+	return ok && named.Obj().Name() == name && named.Obj().Pkg() != nil && named.Obj().Pkg().Path() == path
 }
 
 func (ls *layouts) fillBasic(l *layout, t *types.Basic) {

@@ -65,8 +65,8 @@ func (e *engine) loadDeclared(l label, lay *layout, reader ssa.Instruction, way 
 			continue
 		}
 		lab := label{obj: e.declared(o, s)}
-		if s.kind == Slice {
-			lab.header = Slice
+		if one := len(lay.slots) == 1; one && lay.slots[0].kind != s.kind {
+			lab.header = header(s)
 		}
 		found(entry{rel, lab}, way)
 	}

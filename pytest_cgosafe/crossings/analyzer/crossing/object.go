@@ -79,6 +79,9 @@ func (o *object) put(e entry, way *step, site ssa.Instruction) bool {
 	return true
 }
 
+// isHandle reports whether o is the memory of a cgo.Handle: its documentation gives its address to C.
+func (o *object) isHandle() bool { return len(o.slots) == 1 && o.slots[0].handle }
+
 // slotAt returns where a slot lies in the object.
 func (o *object) slotAt(s slot) offset { return offset{s.off, o.stride}.normal() }
 

@@ -47,6 +47,9 @@ func (o *order) always(a, b ssa.Instruction) bool {
 
 // afterDefers reports whether instr runs after the function's deferred calls, as the reading of named results does.
 func (o *order) afterDefers(instr ssa.Instruction) bool {
+	if instr.Block() == instr.Parent().Recover {
+		return true
+	}
 	for _, other := range instr.Block().Instrs[:o.index[instr]] {
 		if _, ok := other.(*ssa.RunDefers); ok {
 			return true

@@ -9,11 +9,6 @@ import (
 // A reflect.Value has an entry at 0 for what it is, and at addressed for where the variable lies that it is.
 const addressed = int64(1) << 36
 
-func isReflectValue(t types.Type) bool {
-	named, ok := t.(*types.Named)
-	return ok && named.Obj().Name() == "Value" && named.Obj().Pkg() != nil && named.Obj().Pkg().Path() == "reflect"
-}
-
 func reflectValueOf(f *function, site ssa.CallInstruction, args []ssa.Value) {
 	if v := site.Value(); v != nil {
 		for e, way := range f.unboxed(args[0], site) {

@@ -44,8 +44,6 @@ type sink struct {
 	function string
 	// keeps says that C has the value for longer than a call lasts, so that it may be no unpinned Go pointer at all.
 	keeps bool
-	// registers says that C is given a function to call later, by the name of the function that it is given to.
-	registers bool
 }
 
 // sinkAt returns the sink of a call's i-th argument, or of a store or return.
@@ -73,6 +71,9 @@ func (f *function) returnsToC(i *ssa.Return, name string) {
 	for n, v := range i.Results {
 		s := f.e.sinkAt(i, n, func() *sink { return &sink{pos: i.Pos(), rule: asResult, function: name, keeps: true} })
 		for e, way := range f.typed(v) {
+			if e.label.header == "" {
+				e.label.header = f.headerAt(v.Type(), e.at)
+			}
 			if !e.label.obj.symbolic {
 				f.e.sink(f, i, e.label, way, s)
 			}
@@ -83,7 +84,8 @@ func (f *function) returnsToC(i *ssa.Return, name string) {
 var registering = regexp.MustCompile(`(?i)(^|_)(register|set|add|on|install|subscribe|attach|connect|bind|listen|hook|watch|` +
 	`schedule|defer|atexit|observe)(_|$|[a-z]*_?(callback|handler|cb|hook|listener|userdata|data|func|fn|notify))`)
 
-// registers reports whether a C function by its name keeps the function that it is given.
+// registers reports whether a C function by its name keeps the function that it is given, and the data for it. What it really
+// does only its C code tells.
 func registers(name string) bool { return registering.MatchString(name) }
 
 // sink notes that site gives C what l says, or leaves it to the callers of f when only they know what it is.
@@ -125,7 +127,7 @@ func (e *engine) judge(l label, keeps bool, reader ssa.Instruction, seen map[lab
 		seen[l] = true
 		worst, bad = e.judgeMemory(l, reader, seen)
 	}
-	if keeps && (l.header != "" || !o.symbolic && !o.foreign) && !e.pinned(o, reader) {
+	if keeps && !o.isHandle() && (l.header != "" || !o.symbolic && !o.foreign) && !e.pinned(o, reader) {
 		own := held{kind: Pointer, obj: o}
 		if l.header != "" {
 			own.kind = l.header
