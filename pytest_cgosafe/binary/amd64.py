@@ -51,6 +51,7 @@ def _move(sp: StackPointer, mnemonic: str, operands: str, after: int) -> None:
         sp.move(_WORD)
     elif mnemonic in _POPS:
         sp.depth -= _WORD
+        sp.lost = sp.lost or operands == "rsp"
         _write(sp, operands)
     elif mnemonic == "leave":
         sp.back_to("rbp")
