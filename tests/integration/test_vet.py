@@ -139,6 +139,15 @@ def test_of_the_six_ways_cgocheck_stops_the_pointers_and_lets_the_integers_pass(
     assert [crossing.origin for crossing in run.crossings] == ["cgocheck"] * (way in CGOCHECK)
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_with_the_trace_each_of_the_six_ways_is_caught_when_it_runs(
+    session: Session, way: int
+) -> None:
+    (crossing,) = session.run("sixways", str(way), check=False, trace_crossings=True).crossings
+    assert crossing.origin == ("cgocheck" if way in CGOCHECK else "trace")
+    assert crossing.line == line_of(way)
+
+
 def test_the_text_fits_a_terminal_and_shows_the_way_with_the_fix() -> None:
     done = cgosafe("./sixways", cwd=PROGRAMS)
     lines = done.stdout.splitlines()
