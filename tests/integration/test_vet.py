@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import jsonschema
 import pytest
 
 from pytest_cgosafe.build import Builder, BuildFlags
+from pytest_cgosafe.crossings.rules import RULES
 from pytest_cgosafe.crossings.vet import vet
 from pytest_cgosafe.errors import BuildError
 from pytest_cgosafe.results import Crossing, CrossingKind, Origin, Profile
@@ -146,6 +148,22 @@ def test_with_the_trace_each_of_the_six_ways_is_caught_when_it_runs(
     (crossing,) = session.run("sixways", str(way), check=False, trace_crossings=True).crossings
     assert crossing.origin == ("cgocheck" if way in CGOCHECK else "trace")
     assert crossing.line == line_of(way)
+
+
+def test_each_rule_is_found_where_it_is_broken_and_nowhere_else(session: Session) -> None:
+    lines = (PROGRAMS / "rules" / "main.go").read_text().splitlines()
+    broken = [
+        (number, rule[1])
+        for number, line in enumerate(lines, 1)
+        if (rule := re.search(r"// (CGS\d+)$", line))
+    ]
+    ignored = {line.strip(): number for number, line in enumerate(lines, 1) if "ignore" in line}
+    (no_reason,) = [number for line, number in ignored.items() if line.endswith("CGS001")]
+    (for_nothing,) = [number for line, number in ignored.items() if line.endswith("once needed")]
+    comments = [(no_reason, "CGS001"), (no_reason, "CGS090"), (for_nothing, "CGS091")]
+    found = [(crossing.line, crossing.rule) for crossing in session.vet("rules")]
+    assert sorted(found) == sorted(broken + comments)
+    assert {rule.id for rule in RULES} == {rule for _, rule in found} | {"CGS080"}
 
 
 def test_the_text_fits_a_terminal_and_shows_the_way_with_the_fix() -> None:
