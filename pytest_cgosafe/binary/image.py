@@ -58,7 +58,7 @@ class Export:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """The contents of a section that is loaded into memory."""
+    """A section's address, as linked, and its contents."""
 
     start: int
     data: bytes
@@ -123,11 +123,6 @@ class Image:
             or flags.get("DT_FLAGS_1", 0) & _DF_1_NOW
         )
 
-    @property
-    def is_dynamic(self) -> bool:
-        """Whether the dynamic linker binds it to libraries."""
-        return ".dynsym" in self._tables
-
     def code(self, start: int, end: int | None = None) -> bytes:
         """The code from `start` to `end`, or to its section's end; empty where there is none."""
         section = self._section_of(start)
@@ -141,7 +136,7 @@ class Image:
         if address in self._relative:
             return self._relative[address]
         for section in self._data:
-            if address in section and address + 8 in section:
+            if address in section and address + 7 in section:
                 return int.from_bytes(section.data[address - section.start :][:8], "little")
         return None
 
@@ -219,15 +214,6 @@ class Image:
             if name not in offered or not version[0] & _HIDDEN_VERSION:
                 offered[name] = Export(address, info & 15 == _STT_GNU_IFUNC)
         return offered
-
-    @cached_property
-    def ifuncs(self) -> frozenset[int]:
-        """The addresses of IFUNC resolvers."""
-        return frozenset(
-            address
-            for _, info, section, address, _ in self._symbols()
-            if info & 15 == _STT_GNU_IFUNC and section
-        )
 
     @cached_property
     def slots(self) -> Mapping[int, Slot]:
