@@ -7,6 +7,7 @@ package main
 
 import (
 	"os"
+	"time"
 
 	"golang.org/x/tools/go/analysis/unitchecker"
 
@@ -14,9 +15,14 @@ import (
 	"cgosafe.dev/analyzer/inventory"
 )
 
+// tooLong is more than any package takes, on a machine that is busy.
+const tooLong = 10 * time.Minute
+
 func main() {
 	if skip(os.Args) {
 		return
 	}
+	// an analysis that never ended would be taken for a slow one, and hold up a whole CI job
+	time.AfterFunc(tooLong, func() { panic("no end after " + tooLong.String()) })
 	unitchecker.Main(crossing.Analyzer, inventory.Analyzer)
 }
