@@ -30,7 +30,10 @@ def field_offsets(path: Path, name: str) -> Mapping[str, int]:
 
 
 def field_offsets_of(path: Path, names: tuple[str, ...]) -> tuple[Mapping[str, int], ...]:
-    """The same for several structs at once: most of the time it takes to read the DWARF."""
+    """The same for several structs at once: most of the time it takes to read the DWARF.
+
+    ``runtime.schedt:gFree`` is the struct that the field `gFree` is; its fields are counted from the outer's begin.
+    """
     try:
         status = path.stat()
         return _field_offsets(path, names, status.st_mtime_ns, status.st_size)
@@ -48,8 +51,22 @@ def _field_offsets(
             return ({},) * len(names)
         dwarf = elf.get_dwarf_info(relocate_dwarf_sections=False, follow_links=False)
         section = _debug_info(dwarf).read()
-        entries = (next(_structs(dwarf, section, name), None) for name in names)
-        return tuple(dict(_fields(entry)) if entry else {} for entry in entries)
+        return tuple(dict(_fields_of(dwarf, section, *name.split(":"))) for name in names)
+
+
+def _fields_of(
+    dwarf: DWARFInfo, section: bytes, name: str, field: str | None = None
+) -> Iterator[tuple[str, int]]:
+    entry = next(_structs(dwarf, section, name), None)
+    for member in _members(entry) if entry else ():
+        if field is None:
+            yield _field(member)
+        elif _field(member)[0] == field:
+            inner = member.get_DIE_from_attribute("DW_AT_type")
+            while inner.tag == "DW_TAG_typedef":
+                inner = inner.get_DIE_from_attribute("DW_AT_type")
+            start = _field(member)[1]
+            yield from ((name, start + at) for name, at in map(_field, _members(inner)))
 
 
 def _structs(dwarf: DWARFInfo, section: bytes, name: str) -> Iterator[DIE]:
@@ -95,11 +112,15 @@ def _name(entry: DIE) -> bytes | None:
     return attribute.value if attribute else None
 
 
-def _fields(entry: DIE) -> Iterator[tuple[str, int]]:
+def _members(entry: DIE) -> Iterator[DIE]:
     at = entry.offset + entry.size
     while (member := DIE(entry.cu, entry.stream, at)).tag == "DW_TAG_member":
-        yield (
-            member.attributes["DW_AT_name"].value.decode(),
-            member.attributes["DW_AT_data_member_location"].value,
-        )
+        yield member
         at += member.size
+
+
+def _field(member: DIE) -> tuple[str, int]:
+    name, at = (
+        member.attributes[f"DW_AT_{what}"].value for what in ("name", "data_member_location")
+    )
+    return name.decode(), at

@@ -6,7 +6,6 @@ is given back to the heap. So the list may be read at any time, and a piece of i
 
 from __future__ import annotations
 
-import struct
 from array import array
 from dataclasses import dataclass, replace
 from operator import sub
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_cgosafe.watch.bounds import ThreadLayout
+    from pytest_cgosafe.watch.gocount import CountLayout
     from pytest_cgosafe.watch.procfs import Memory
 
 WINDOW: Final = 1024
@@ -41,10 +41,6 @@ class Layout:
     allglen: int
     allgptr: int
     maxstacksize: int
-    system: int | None
-    """The count of the runtime's own goroutines (``sched.ngsys``)."""
-    idle_extra: int | None
-    """The count of those that are kept for threads of C and not alive (``extraMLength``), which `system` includes."""
     stack: int
     sched_sp: int
     sched_pc: int
@@ -55,18 +51,14 @@ class Layout:
     gopc: int
     startpc: int
     parent: int | None
-    threads: ThreadLayout | None
-
-    @property
-    def fields(self) -> int:
-        """Bytes of `g` that hold what is read of every goroutine."""
-        return max(self.stack + 16, self.status + 4)
+    count: CountLayout
+    threads: ThreadLayout
 
     @property
     def size(self) -> int:
         """Bytes of `g` that hold all these fields."""
         last = max(self.gopc, self.startpc, self.goid, self.syscallsp, self.sched_pc)
-        return max(self.fields, last + 8, (self.parent or 0) + 8)
+        return max(self.stack + 16, self.status + 4, last + 8, (self.parent or 0) + 8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,34 +112,23 @@ class GoroutineReader:
             return None
         return Counts(listed, start, limit)
 
-    def system(self) -> int:
-        """The runtime's own goroutines that are alive; 0 where it doesn't tell.
-
-        It counts them before they are: to be read after the list.
-        """
-        counted, idle = self._number(self._layout.system), self._number(self._layout.idle_extra)
-        return max(0, (counted or 0) - (idle or 0))
-
-    def window(self, counts: Counts, number: int) -> tuple[int, Goroutine | None] | None:
-        """How many goroutines of a window of the list are alive, and the one that has the largest stack.
-
-        None when they can't be read.
-        """
+    def largest(self, counts: Counts, number: int) -> Goroutine | None:
+        """The goroutine with the largest stack in a window of the list; None when they can't be read."""
         first = number * WINDOW
         raw = self._memory.read(counts.array + 8 * first, 8 * min(WINDOW, counts.listed - first))
         addresses = array("Q", raw[: len(raw) // 8 * 8])
-        stride = -(-self._layout.fields // 8) * 8
-        read = read_each(self._pid, self._memory, addresses, stride)
+        read = read_each(
+            self._pid, self._memory, array("Q", [g + self._layout.stack for g in addresses]), 16
+        )
         if not read or not self._memory.read(counts.array, 8):
             return None
-        words, at = memoryview(read).cast("Q"), self._layout.stack // 8
-        lows, highs = words[at :: stride // 8].tolist(), words[at + 1 :: stride // 8].tolist()
-        alive = read[self._layout.status :: stride].translate(_ALIVE).count(1)
+        bounds = memoryview(read).cast("Q")
+        lows, highs = bounds[::2].tolist(), bounds[1::2].tolist()
         sizes = list(map(sub, highs, lows))
         candidates = sorted(range(len(sizes)), key=sizes.__getitem__, reverse=True)[:_TRIES]
         # One that is just being moved may have the ends of two stacks; it is told apart by reading it once more.
         found = (self.goroutine(addresses[index]) for index in candidates)
-        return alive, max(filter(None, found), key=lambda one: one.size, default=None)
+        return max(filter(None, found), key=lambda one: one.size, default=None)
 
     def goroutine(self, address: int) -> Goroutine | None:
         """The goroutine at `address`; None where there is none with a stack."""
@@ -216,7 +197,3 @@ class GoroutineReader:
     def _word_at(self, address: int) -> int | None:
         raw = self._memory.read(address, 8)
         return int.from_bytes(raw, "little") if len(raw) == 8 else None
-
-    def _number(self, linked: int | None) -> int | None:
-        raw = b"" if linked is None else self._memory.read(self._bias + linked, 4)
-        return int(struct.unpack("<i", raw)[0]) if len(raw) == 4 else None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_cgosafe.watch.goroutines import WINDOW
 
 if TYPE_CHECKING:
+    from pytest_cgosafe.watch.gocount import GoroutineCounter
     from pytest_cgosafe.watch.goroutines import Goroutine, GoroutineReader
     from pytest_cgosafe.watch.images import Image
 
@@ -30,13 +31,11 @@ class Seen:
 class Population:
     """Keeps what is seen of the goroutines of one program image."""
 
-    def __init__(self, reader: GoroutineReader, image: Image) -> None:
+    def __init__(self, reader: GoroutineReader, counter: GoroutineCounter, image: Image) -> None:
         self._reader = reader
+        self._counter = counter
         self._image = image
-        self._alive: dict[int, int] = {}
-        """By window of the list, as seen last."""
         self._next = 0
-        self._system = 0
         self._most = 0
         self._listed = 0
         self._limit: int | None = None
@@ -45,33 +44,30 @@ class Population:
         """How often the whole list was read."""
 
     @property
-    def alive(self) -> int | None:
-        """Goroutines alive when each was seen last, the runtime's own not counted; None before any was seen."""
-        return max(0, sum(self._alive.values()) - self._system) if self._alive else None
-
-    @property
     def seen(self) -> Seen | None:
         """What was seen so far; None where that was nothing."""
         if self._largest is None or self._limit is None:
             return None
         return Seen(self._image, self._most, self._listed, self._limit, self._largest)
 
+    def count(self) -> int | None:
+        """The goroutines that are alive now, the runtime's own not counted; None where that can't be read."""
+        alive = self._counter.count()
+        self._most = max(self._most, alive or 0)
+        return alive
+
     def look(self) -> bool:
-        """Read the next window of the list; False when there is none (yet, or no more)."""
+        """Count them, and read the next window of the list; False when there is none (yet, or no more)."""
         counts = self._reader.counts()
         if counts is None:
             return False
         windows = -(-counts.listed // WINDOW)
         number = self._next if self._next < windows else 0
-        found = self._reader.window(counts, number)
-        if found is None:
+        largest = self._reader.largest(counts, number)
+        if largest is None or self.count() is None:
             return False
-        self._alive[number], largest = found
         self._listed, self._limit = counts.listed, counts.limit
-        self._system = self._reader.system()
-        self._most = max(self._most, self.alive or 0)
-        if largest:
-            self._weigh(largest)
+        self._weigh(largest)
         self._look_at_largest()
         self._next = (number + 1) % windows
         self.looks += self._next == 0

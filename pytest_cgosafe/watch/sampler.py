@@ -17,6 +17,7 @@ from pytest_cgosafe.results import Sample
 from pytest_cgosafe.watch import procfs
 from pytest_cgosafe.watch.bounds import Bounds
 from pytest_cgosafe.watch.depths import Depths
+from pytest_cgosafe.watch.gocount import GoroutineCounter
 from pytest_cgosafe.watch.goroutines import GoroutineReader
 from pytest_cgosafe.watch.population import Population
 from pytest_cgosafe.watch.samples import Samples
@@ -68,11 +69,12 @@ class _Allowance:
 
     def __init__(self, share: float) -> None:
         self._share = share
-        self._spent = 0.0
+        self.spent = 0.0
+        """CPU seconds."""
 
     def due(self, elapsed: float) -> float:
         """Seconds of the run from now until more may be spent."""
-        return max(0.0, self._spent / self._share - elapsed)
+        return max(0.0, self.spent / self._share - elapsed)
 
     @contextmanager
     def spending(self) -> Iterator[None]:
@@ -81,7 +83,7 @@ class _Allowance:
         try:
             yield
         finally:
-            self._spent += time.thread_time() - before
+            self.spent += time.thread_time() - before
 
 
 class Sampler:
@@ -135,6 +137,11 @@ class Sampler:
         """How often every goroutine was looked at."""
         return self._population.looks if self._population else 0
 
+    @property
+    def spent(self) -> float:
+        """CPU seconds spent on looking while the program ran."""
+        return self._looks.spent + self._sampling.spent
+
     # Called in the thread that waits for the run
 
     def attend(self, clock: Clock, wake: Callable[[], None]) -> None:
@@ -178,9 +185,9 @@ class Sampler:
             with self._lock:
                 if self._memory:
                     reader = GoroutineReader(self._pid, self._memory, layout, image.bias)
-                    self._population = Population(reader, image)
-                    if layout.threads:
-                        self._bounds = Bounds(self._memory, layout.threads, image.bias)
+                    counter = GoroutineCounter(self._pid, self._memory, layout.count, image.bias)
+                    self._population = Population(reader, counter, image)
+                    self._bounds = Bounds(self._memory, layout.threads, image.bias)
 
     def look(self) -> None:
         """Look at everything there is, once: the program stands still, to be examined or to end."""
@@ -250,7 +257,7 @@ class Sampler:
         low, resident = list(self._depths.look()), self._resident()
         if not resident:  # the program is gone
             return
-        depths, alive = self._depths, self._population.alive if self._population else None
+        depths, alive = self._depths, self._population.count() if self._population else None
         sample = Sample(elapsed, depths.peak, depths.headroom, depths.count, alive, resident)
         self.samples.add(sample)
         if self._spectator and not self._still:
