@@ -6,8 +6,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from pytest_cgosafe.binary.loaded import Loaded
+
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Collection, Container
 
     from pytest_cgosafe.binary.codefile import CodeFile, Function
 
@@ -30,6 +32,7 @@ _RED_ZONE: Final = 128  # bytes below the stack pointer that a function may use 
 class Caller:
     """A function, and the frame that it has while it makes one of its calls."""
 
+    file: CodeFile
     function: Function
     size: int | None
     """Bytes, the return address included; None where that depends on the call."""
@@ -46,22 +49,24 @@ def is_stub(name: str) -> bool:
 
 
 def paths_outward(
-    file: CodeFile, function: Function, inner: Container[str]
+    innermost: Loaded, files: Collection[CodeFile], inner: Container[str]
 ) -> tuple[tuple[Caller, ...], ...]:
-    """The ways in which `function` can have been called, its own caller first: up to a stub that Go calls, or to a
+    """The ways in which a function can have been called, its own caller first: up to a stub that Go calls, or to a
     function that nobody calls but through a pointer, as `main` and those that threads begin with.
 
-    `inner` are functions that can't be meant. None at all where there are too many to tell.
+    `files` are those whose code is searched, `inner` functions that can't be meant. None at all where there are too
+    many ways to tell.
     """
     found: list[tuple[Caller, ...]] = []
     begun: list[tuple[Caller, ...]] = [()]
     while begun:
         path = begun.pop()
-        last = path[-1].function if path else function
-        callers = () if is_stub(last.name) else callers_of(file, last)
+        last = Loaded(path[-1].file, path[-1].function) if path else innermost
+        callers = () if is_stub(last.name) else callers_of(last, files)
         further = [c for c in callers if c.name not in inner and c not in path]
         begun += [(*path, caller) for caller in further]
-        found += [path] * (not callers)
+        if not callers and (is_stub(last.name) or not last.file.exports(last.function)):
+            found.append(path)
         if len(begun) + len(found) > _MOST_PATHS:
             return ()
     return tuple(found)
@@ -131,11 +136,15 @@ def go_callers(file: CodeFile, stub: str) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
-def callers_of(file: CodeFile, function: Function) -> tuple[Caller, ...]:
-    """The functions that call or jump to `function`, but for itself, one for each size of their frames."""
+def callers_of(callee: Loaded, files: Collection[CodeFile]) -> tuple[Caller, ...]:
+    """The functions that call or jump to `callee`, but for itself, one for each size of their frames."""
+    sites = [(callee.file, site) for site in callee.file.sites_of(callee.function)]
+    for name in callee.file.exports(callee.function):
+        others = (file for file in files if file is not callee.file)
+        sites += [(file, site) for file in others for site in file.sites_calling(name)]
     found = {
-        Caller(caller, frame_size(file, site + _CALL_LENGTH))
-        for site in file.branches.get(function.start, ())
-        if (caller := file.function(site)) and caller.name != function.name
+        Caller(file, caller, frame_size(file, site + _CALL_LENGTH))
+        for file, site in sites
+        if (caller := file.function(site)) and caller.name != callee.name
     }
     return tuple(sorted(found, key=lambda caller: caller.name))

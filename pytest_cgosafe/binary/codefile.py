@@ -12,6 +12,14 @@ from typing import TYPE_CHECKING, Final
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 
+from pytest_cgosafe.binary.callcode import (
+    ALLOCATES,
+    BRANCH,
+    LONGEST_CALL,
+    STUB,
+    Call,
+    is_indirect_call,
+)
 from pytest_cgosafe.binary.callframes import CallFrames, table
 from pytest_cgosafe.binary.demangle import plain_name
 
@@ -22,13 +30,6 @@ _SYMBOL = struct.Struct("<IBBHQQ")  # Elf64_Sym (elf(5))
 _RELOCATION = struct.Struct("<QQq")  # Elf64_Rela
 _FUNCTION_TYPES = (2, 10)  # STT_FUNC, STT_GNU_IFUNC
 _IRELATIVE = 37  # R_X86_64_IRELATIVE
-_LONGEST_CALL = 7
-_BRANCH: Final = re.compile(rb"[\xe8\xe9]")  # call and jmp, with the distance in 32 bits
-_ALLOCATES: Final = re.compile(
-    rb"[\x48\x4c]\x29[\xc4\xcc\xd4\xdc\xec\xf4\xfc]"
-)  # sub %register,%rsp
-_STUB: Final = re.compile(rb"(?:\xf3\x0f\x1e\xfa)?\xf2?\xff\x25(.{4})", re.DOTALL)
-"""An entry of the procedure linkage table: ``[endbr64] [bnd] jmp *slot(%rip)``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +42,6 @@ class Function:
     end: int
     is_resolver: bool = False
     """Its symbol stands for one of several implementations, picked when the program is loaded (STT_GNU_IFUNC)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A call instruction."""
-
-    target: int | None
-    """Where it leads, as linked; None where that is known at run time only."""
-    symbol: str | None = None
-    """The name that the dynamic linker looks up for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +140,7 @@ class CodeFile:
     def has_variable_frame(self, function: Function) -> bool:
         """Whether a function takes as much of the stack as it finds out that it needs (alloca, variable arrays)."""
         code = self.read(function.start, function.end - function.start)
-        return _ALLOCATES.search(code) is not None
+        return ALLOCATES.search(code) is not None
 
     @property
     def is_stripped(self) -> bool:
@@ -165,16 +156,16 @@ class CodeFile:
 
     def call_before(self, pc: int) -> Call | None:
         """The call that would return to `pc`, or None: there is none."""
-        code = self.read(pc - _LONGEST_CALL, _LONGEST_CALL)
-        if len(code) < _LONGEST_CALL:
+        code = self.read(pc - LONGEST_CALL, LONGEST_CALL)
+        if len(code) < LONGEST_CALL:
             return None
         if code[-5] == 0xE8:
             target = pc + int.from_bytes(code[-4:], "little", signed=True)
             symbol = self._through_stub(target)
             if symbol or ((found := self.function(target)) and found.start == target):
                 return Call(target, symbol)
-        for length in range(2, _LONGEST_CALL + 1):
-            if code[-length] == 0xFF and _is_indirect_call(code[-length:]):
+        for length in range(2, LONGEST_CALL + 1):
+            if code[-length] == 0xFF and is_indirect_call(code[-length:]):
                 slot = pc + int.from_bytes(code[-4:], "little", signed=True)
                 return Call(None, self._slots.get(slot) if code[-length + 1] == 0x15 else None)
         return None
@@ -189,7 +180,7 @@ class CodeFile:
         found: dict[int, list[int]] = {}
         for part in self._code:
             end = len(part.data) - 5
-            for match in _BRANCH.finditer(part.data):
+            for match in BRANCH.finditer(part.data):
                 at = match.start()
                 if at <= end:
                     (distance,) = struct.unpack_from("<i", part.data, at + 1)
@@ -197,8 +188,49 @@ class CodeFile:
                     found.setdefault(site + 5 + distance, []).append(site)
         return found
 
+    def sites_of(self, function: Function) -> list[int]:
+        """The instructions that call or jump to a function of this file, also by way of the linkage table."""
+        sites = list(self.branches.get(function.start, ()))
+        return sites + [
+            site for name in self.exports(function) for site in self.sites_calling(name)
+        ]
+
+    def sites_calling(self, symbol: str) -> list[int]:
+        """The instructions that call or jump to what the dynamic linker finds under a name."""
+        return [
+            site for target in self._stubs.get(symbol, ()) for site in self.branches.get(target, ())
+        ]
+
+    def exports(self, function: Function) -> tuple[str, ...]:
+        """The names under which the dynamic linker finds a function."""
+        return self._exports.get(function.start, ())
+
+    @cached_property
+    def _exports(self) -> dict[int, tuple[str, ...]]:
+        found: dict[int, tuple[str, ...]] = {}
+        if ".dynsym" in self._sections:
+            strings = self._sections[".dynstr"].data
+            entries = self._sections[".dynsym"].data
+            for name, info, _, section, address, _ in _SYMBOL.iter_unpack(entries):
+                if section and info & 0xF in _FUNCTION_TYPES:
+                    text = strings[name : strings.index(b"\0", name)].decode("utf-8", "replace")
+                    found[address] = (*found.get(address, ()), text)
+        return found
+
+    @cached_property
+    def _stubs(self) -> dict[str, list[int]]:
+        """The entries of the linkage table, by the name that is looked up for them."""
+        found: dict[str, list[int]] = {}
+        tables = [part for name, part in self._sections.items() if name.startswith(".plt")]
+        for target in self.branches:
+            if any(part.read(target, 1) for part in tables) and (
+                symbol := self._through_stub(target)
+            ):
+                found.setdefault(symbol, []).append(target)
+        return found
+
     def _through_stub(self, target: int) -> str | None:
-        stub = _STUB.match(self.read(target, 11))
+        stub = STUB.match(self.read(target, 11))
         if not stub:
             return None
         slot = target + stub.end() + int.from_bytes(stub[1], "little", signed=True)
@@ -238,22 +270,6 @@ _READ: Final = frozenset(
 def _rank(name: bytes) -> tuple[bool, int]:
     """Of several names the one that people use: ``printf``, not ``_IO_printf``."""
     return name.startswith(b"_"), len(name)
-
-
-def _is_indirect_call(code: bytes) -> bool:
-    """Whether `code` is exactly one ``call`` by a register or by memory: ff /2 (Intel SDM, volume 2, CALL)."""
-    mod, rm = code[1] >> 6, code[1] & 7
-    if code[1] >> 3 & 7 != 2:
-        return False
-    length = 2
-    if mod != 3:
-        has_base = rm == 4
-        length += has_base
-        if mod == 1:
-            length += 1
-        elif mod == 2 or rm == 5 or (has_base and len(code) > 2 and code[2] & 7 == 5):
-            length += 4
-    return length == len(code)
 
 
 def read_code(path: Path) -> CodeFile | None:

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_cgosafe.binary.callframes import Row
-    from pytest_cgosafe.binary.codefile import Call, CodeFile
+    from pytest_cgosafe.binary.callcode import Call
+    from pytest_cgosafe.binary.codefile import CodeFile
     from pytest_cgosafe.watch.procfs import Mapping
 
 
@@ -56,7 +57,15 @@ class LoadedCode:
         self._code: dict[str, tuple[CodeFile, int] | None] = {}
         self._functions: dict[int, Loaded | None] = {}
         self._may_call: dict[tuple[int, int, int, int], bool] = {}
+        self._called: dict[int, Loaded | None] = {}
+        self._rows: dict[int, Row | None] = {}
         self._calls: dict[int, Call | None] = {}
+
+    @property
+    def files(self) -> tuple[CodeFile, ...]:
+        """Every file that could be read."""
+        found = (self._file(path) for path in self._first)
+        return tuple(entry[0] for entry in found if entry)
 
     def spot(self, address: int) -> Spot | None:
         """Where in a file's code `address` is; None where it is in none."""
@@ -85,8 +94,10 @@ class LoadedCode:
 
     def row(self, address: int) -> Row | None:
         """How to get from the frame of the instruction at `address` to its caller's."""
-        spot = self.spot(address)
-        return spot.file.frames.row(spot.pc) if spot else None
+        if address not in self._rows:
+            spot = self.spot(address)
+            self._rows[address] = spot.file.frames.row(spot.pc) if spot else None
+        return self._rows[address]
 
     def returns_from_signal(self, address: int) -> bool:
         """Whether `address` is where signal handlers return to."""
@@ -95,9 +106,12 @@ class LoadedCode:
 
     def called_before(self, address: int) -> Loaded | None:
         """The function that the call before `address` leads to; None where only the running program knew."""
-        call, spot = self.call_before(address), self.spot(address)
-        if not call or not spot:
-            return None
+        if address not in self._called:
+            call, spot = self.call_before(address), self.spot(address)
+            self._called[address] = self._leads_to(call, spot) if call and spot else None
+        return self._called[address]
+
+    def _leads_to(self, call: Call, spot: Spot) -> Loaded | None:
         if call.symbol:
             return self._named(call.symbol, spot.file)
         function = None if call.target is None else spot.file.function(call.target)
@@ -112,7 +126,7 @@ class LoadedCode:
 
     def _has_call(self, caller: Loaded, callee: Loaded) -> bool:
         start = callee.function.start
-        by_pointer_only = not callee.file.branches.get(start)
+        by_pointer_only = not callee.file.sites_of(callee.function)
         for pc in range(caller.function.start + 2, caller.function.end + 1):
             call = caller.file.call_before(pc)
             if call is None:

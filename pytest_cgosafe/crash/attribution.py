@@ -15,7 +15,8 @@ from pytest_cgosafe.binary.callers import (
     largest_frame,
 )
 from pytest_cgosafe.binary.loaded import Loaded, LoadedCode
-from pytest_cgosafe.binary.unwind import End, Frame, Walker
+from pytest_cgosafe.binary.trail import End, Frame
+from pytest_cgosafe.binary.unwind import Walker
 from pytest_cgosafe.crash.folding import fold
 from pytest_cgosafe.crash.naming import is_glue_name
 from pytest_cgosafe.crash.room import fits_of
@@ -24,7 +25,7 @@ from pytest_cgosafe.results import CallChain
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pytest_cgosafe.binary.unwind import Trail
+    from pytest_cgosafe.binary.trail import Trail
     from pytest_cgosafe.results import ThreadStack
     from pytest_cgosafe.watch.remains import Remains
 
@@ -133,7 +134,7 @@ def _into_go(trail: Trail, left: Remains, code: LoadedCode) -> _Found:
             if goroutine.last and goroutine.end is End.SWITCH and _calls(goroutine, stub):
                 beyond = (replace(frame, size=0) for frame in goroutine.frames)
                 return _back_in_c(_Found((*trail.frames, *beyond)), trail.sp, left, code)
-    return _back_in_c(_by_code(trail.frames, stub, trail), trail.sp, left, code)
+    return _back_in_c(_by_code(trail.frames, stub, code), trail.sp, left, code)
 
 
 def _back_in_c(found: _Found, sp: int, left: Remains, code: LoadedCode) -> _Found:
@@ -155,9 +156,10 @@ def _calls(goroutine: Trail, stub: str | None) -> bool:
     return any((frame.name or "").endswith(name) for frame in goroutine.frames)
 
 
-def _by_code(frames: tuple[Frame, ...], stub: str | None, trail: Trail) -> _Found:
+def _by_code(frames: tuple[Frame, ...], stub: str | None, code: LoadedCode) -> _Found:
     """With the Go function that calls C through `stub`, if it is the only one."""
-    callers = go_callers(trail.last.file, stub) if trail.last and stub else ()
+    files = (file for file in code.files if stub and file.named(stub))
+    callers = next((go_callers(file, stub) for file in files if stub), ())
     if len(callers) == 1:
         return _Found((*frames, Frame(callers[0], 0, 0)))
     choice = f"called by {' or '.join(callers)}" if 1 < len(callers) < 4 else ""
@@ -167,7 +169,7 @@ def _by_code(frames: tuple[Frame, ...], stub: str | None, trail: Trail) -> _Foun
 def _by_room(trail: Trail, left: Remains, code: LoadedCode) -> _Found | None:
     """Further out where later calls overwrote the frames: by who can have called, if the room that is left fits."""
     assert trail.last
-    file, function = trail.last.file, trail.last.function
+    function = trail.last.function
     recursive = len(trail.frames) > 1 and trail.frames[-1].name == function.name
     size = trail.frames[-1].size if recursive else _size(trail, code)
     fits = list(fits_of(trail, left, code, size)) if size else []
@@ -181,7 +183,7 @@ def _by_room(trail: Trail, left: Remains, code: LoadedCode) -> _Found | None:
         if len(set(callers)) == 1
     ]
     frames = [*trail.frames, Frame(function.name, trail.sp, size, fit.levels, trail.last)]
-    frames += [Frame(c.name, 0, c.size or 0, 1, Loaded(file, c.function)) for c in common]
+    frames += [Frame(c.name, 0, c.size or 0, 1, Loaded(c.file, c.function)) for c in common]
     lost = fit.levels + len(common)
     doubts = [f"the outer {lost} frames were overwritten: told by the code and the room they took"]
     if len(fits) > 1:
@@ -190,7 +192,7 @@ def _by_room(trail: Trail, left: Remains, code: LoadedCode) -> _Found | None:
     outermost = fit.callers[-1].name if fit.callers else function.name
     if not is_stub(outermost):
         return _Found(tuple(frames), tuple(doubts))
-    found = _back_in_c(_by_code(tuple(frames), outermost, trail), fit.sp, left, code)
+    found = _back_in_c(_by_code(tuple(frames), outermost, code), fit.sp, left, code)
     return _Found(found.frames, (*doubts, *found.doubts) if lost > 1 else found.doubts)
 
 
@@ -205,8 +207,9 @@ def _choices(frames: Sequence[Frame]) -> list[str]:
 
     Such a later call leaves no seam where it ends and the deeper one's remains begin.
     """
-    names = [frame.name for frame in frames[1:] if frame.name]
-    for inner, outer in pairwise(frames[1:]):
+    names = {frame.name for frame in frames[1:]}
+    steps = {(inner.name, outer.name): (inner, outer) for inner, outer in pairwise(frames[1:])}
+    for inner, outer in steps.values():
         if not inner.function or not outer.size or is_glue_name(inner.name or ""):
             continue
         if inner.function.file.is_stripped:  # the C library
@@ -214,7 +217,7 @@ def _choices(frames: Sequence[Frame]) -> list[str]:
         level = (
             inner.size or outer.size
         )  # of a recursion, any number of levels more or less fits as well
-        for caller in callers_of(inner.function.file, inner.function.function):
+        for caller in callers_of(inner.function, ()):
             fits = caller.size is not None and (caller.size - outer.size) % level == 0
             if caller.name not in names and fits:
                 return [

@@ -12,7 +12,7 @@ from pytest_cgosafe.results import Call
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from pytest_cgosafe.binary.unwind import Frame
+    from pytest_cgosafe.binary.trail import Frame
     from pytest_cgosafe.results import CallChain
 
 _LONGEST_CYCLE: Final = 8

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pytest_cgosafe.binary.callers import is_stub, paths_outward, whole_frame
-from pytest_cgosafe.binary.unwind import End, Walker
+from pytest_cgosafe.binary.trail import End
+from pytest_cgosafe.binary.unwind import Walker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from pytest_cgosafe.binary.callers import Caller
     from pytest_cgosafe.binary.codefile import CodeFile
     from pytest_cgosafe.binary.loaded import LoadedCode
-    from pytest_cgosafe.binary.unwind import Trail
+    from pytest_cgosafe.binary.trail import Trail
     from pytest_cgosafe.watch.remains import Remains
 
 _SEARCHED: Final = 64 << 10
@@ -47,12 +48,11 @@ class Fit:
 def fits_of(trail: Trail, left: Remains, code: LoadedCode, size: int) -> Iterator[Fit]:
     """Every way out that fits, where one level of the function that the walk ended in takes `size` bytes."""
     assert trail.last
-    file, function = trail.last.file, trail.last.function
     names = {frame.name for frame in trail.frames if frame.name}
     entries: dict[bool, tuple[int, ...]] = {}
-    for callers in paths_outward(file, function, names):
+    for callers in paths_outward(trail.last, code.files, names):
         sizes = [caller.size for caller in callers]
-        from_go = is_stub(callers[-1].name if callers else function.name)
+        from_go = is_stub(callers[-1].name if callers else trail.last.name)
         if None in sizes or not (callers or from_go):
             continue
         if from_go not in entries:

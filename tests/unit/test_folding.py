@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_cgosafe.binary.demangle import plain_name
-from pytest_cgosafe.binary.unwind import Frame
+from pytest_cgosafe.binary.trail import Frame
 from pytest_cgosafe.crash.folding import fold
 from pytest_cgosafe.results import Call
 
