@@ -151,8 +151,8 @@ class Walker:
         """What ties the return address `pc` to `callee`."""
         call = self._code.call_before(pc)
         if call is None:
-            signal = self._code.returns_from_signal(pc)
-            return Link.POSSIBLE if signal else Link.WRONG
+            begun = self._code.returns_from_signal(pc) or self._ends_goroutine(pc)
+            return Link.POSSIBLE if begun else Link.WRONG
         called = self._code.called_before(pc)
         if called is None or called.name == _LANDING_PAD:
             return Link.POSSIBLE
@@ -165,6 +165,11 @@ class Walker:
             return Link.PROVED
         caller = self._code.function(pc - 1)
         return Link.POSSIBLE if caller and self._code.may_call(caller, callee) else Link.WRONG
+
+    def _ends_goroutine(self, pc: int) -> bool:
+        """Whether `pc` is where a goroutine's first function returns to, which nobody called (runtime/proc.go)."""
+        function = self._code.function(pc - 1)
+        return function is not None and function.name == "runtime.goexit"
 
     def _return_slot(self, row: Row | None, now: _At) -> int | None:
         if row is None or row.cfa is None:

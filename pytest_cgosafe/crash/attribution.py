@@ -144,7 +144,10 @@ def _back_in_c(found: _Found, sp: int, left: Remains, code: LoadedCode) -> _Foun
         called = code.called_before(left.stack.word(at) or 0)
         if called and called.name == _CALLBACK:
             outer = _outward(walker.walk(at), left, code)
-            return _Found(found.frames + outer.frames[1:], found.doubts + outer.doubts)
+            # cmd/cgo writes a C function of the same name for an exported Go function.
+            go = found.frames[-1].name
+            further = tuple(frame for frame in outer.frames[1:] if frame.name != go)
+            return _Found(found.frames + further, found.doubts + outer.doubts)
     return found
 
 
