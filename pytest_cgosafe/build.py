@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
 import shlex
-import subprocess
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_cgosafe.errors import BuildError
+from pytest_cgosafe.gocommand import Answer, go_environment, locked, run_go
 from pytest_cgosafe.results import Binary, BuildMode, Profile
 from pytest_cgosafe.toolchain import check_cgo, find_go
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping
 
     from pytest_cgosafe.toolchain import GoEnv, Tool
 
@@ -108,17 +106,6 @@ class BuildFlags:
         return settings
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the go command said."""
-
-    command: str
-    """Repeats it, in a shell."""
-    ok: bool
-    stdout: str
-    stderr: str
-
-
 class Builder:
     """Asks the go command, each question once: the answers are kept in `store`, which several processes may share."""
 
@@ -196,6 +183,11 @@ class Builder:
         target = Target.of(package, base or self.base)
         return self._ask(["vet", "-json", f"-vettool={tool}", f"-{analyzer}"], target, flags)[0]
 
+    def compile(self, package: str, flags: BuildFlags, *, base: Path | None = None) -> Answer:
+        """What the compiler says of the packages that `package` names; nothing is kept. Raises ToolchainError."""
+        target = Target.of(package, base or self.base)
+        return self._ask(["build", "-o", os.devnull], target, flags)[0]
+
     def files_with_directives(
         self, package: str, flags: BuildFlags, *, base: Path | None = None
     ) -> list[Path]:
@@ -236,7 +228,7 @@ class Builder:
             target.argument,
             question,
             sorted(settings.items()),
-            _go_environment(),
+            go_environment(),
         ]
         work = self.store / hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
         output = work / "out"
@@ -246,7 +238,7 @@ class Builder:
                 output.mkdir(exist_ok=True)
                 destination = [] if name is None else ["-o", f"{output}/{name}"]
                 arguments = [*question, *destination, target.argument]
-                answer = _run_go(self.go, arguments, target.directory, settings)
+                answer = run_go(self.go, arguments, target.directory, settings)
                 kept.write_text(json.dumps(asdict(answer)))
             return Answer(**json.loads(kept.read_text())), output
 
@@ -258,46 +250,8 @@ class Builder:
         return self._environments[known]
 
 
-def _go_environment() -> list[tuple[str, str]]:
-    """The variables by which the go command may decide otherwise (``go help environment``)."""
-    names = ("GO", "CGO_", "CC", "CXX", "PKG_CONFIG")
-    return sorted((name, value) for name, value in os.environ.items() if name.startswith(names))
-
-
 def _nothing_built(target: Target, test: bool, count: int) -> str:
     what = f"{target.argument} in {target.directory}"
     if count:
         return f"{what} matches {count} packages; name one"
     return f"{what} has no test files" if test else f"{what} is not a main package: nothing to run"
-
-
-def _run_go(
-    go: Tool, arguments: Sequence[str], directory: Path, settings: Mapping[str, str]
-) -> Answer:
-    done = subprocess.run(
-        [str(go.path), *arguments],
-        cwd=directory,
-        env=os.environ | dict(settings) | {"PWD": str(directory)},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=False,
-        encoding="utf-8",
-        errors="backslashreplace",
-    )
-    shown = [f"{name}={shlex.quote(value)}" for name, value in settings.items()]
-    command = " ".join([*shown, shlex.join([str(go.path), *arguments])])
-    return Answer(
-        command=f"cd {shlex.quote(str(directory))} && {command}",
-        ok=done.returncode == 0,
-        stdout=done.stdout,
-        stderr=done.stderr,
-    )
-
-
-@contextmanager
-def locked(directory: Path) -> Iterator[None]:
-    """Hold `directory` against other threads and processes; the kernel lets go of it when a process dies."""
-    directory.mkdir(parents=True, exist_ok=True)
-    with (directory / "lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -19,8 +19,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pytest_cgosafe.build import locked
 from pytest_cgosafe.errors import AnalyzerError
+from pytest_cgosafe.gocommand import locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,7 +33,7 @@ XTOOLS: Final = Path(__file__).parent / "xtools"
 
 _ALIASES: Final = (1, 23)
 """The first Go in which go/types tells aliases apart by default (go.dev/doc/godebug#go-123, gotypesalias)."""
-_NAME: Final = "cgosafe-analyzer"
+NAME: Final = "cgosafe-analyzer"
 _UNUSED_FOR: Final = 30 * 24 * 3600.0  # seconds after which a program that nobody ran is removed
 _BUILD_WITHIN: Final = 900.0  # seconds, on a machine that is busy
 _ALONE: Final = {
@@ -79,7 +79,7 @@ def name_of_analyzer(env: GoEnv) -> str:
 def kept_analyzer(env: GoEnv) -> Path | None:
     """The analyzer for the Go of `env`, where it is built already. Raises AnalyzerError for a Go that is too old."""
     cache, name = cache_directory(), name_of_analyzer(env)
-    program = cache / name / _NAME if cache else None
+    program = cache / name / NAME if cache else None
     return program if program and program.exists() else None
 
 
@@ -89,7 +89,7 @@ def analyzer_for(env: GoEnv, *, otherwise: Path) -> Path:
     It is kept in `otherwise` where there is no cache directory. Raises AnalyzerError with the compiler's own words.
     """
     cache = cache_directory() or otherwise
-    program = cache / name_of_analyzer(env) / _NAME
+    program = cache / name_of_analyzer(env) / NAME
     if not program.exists():
         with locked(program.parent):
             if not program.exists():
@@ -110,8 +110,8 @@ def _build(program: Path, env: GoEnv) -> None:
             shutil.copyfile(path, copy)
         shutil.copytree(module, work, dirs_exist_ok=True)
         flags = ["-mod=vendor", "-trimpath", f"-ldflags={_linker_flags(module, env.version)}"]
-        _run([str(_go_of(env)), "build", *flags, "-o", _NAME, "."], work)
-        (work / _NAME).replace(program)
+        _run([str(_go_of(env)), "build", *flags, "-o", NAME, "."], work)
+        (work / NAME).replace(program)
 
 
 def _run(command: list[str], directory: Path) -> None:
@@ -188,6 +188,6 @@ def _sources(directory: Path) -> Iterable[Path]:
 
 def _remove_unused(cache: Path) -> None:
     """Leave nothing behind for ever: each new Go and each new analyzer makes another program of some megabytes."""
-    for directory in cache.glob(f"*/{_NAME}"):
+    for directory in cache.glob(f"*/{NAME}"):
         if time.time() - directory.parent.stat().st_mtime > _UNUSED_FOR:
             shutil.rmtree(directory.parent, ignore_errors=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_cgosafe.crossings.fixes import fix_for
 from pytest_cgosafe.crossings.suppression import suppression_in_environment, suppressions_in_source
-from pytest_cgosafe.crossings.tool import analyzer_for
+from pytest_cgosafe.crossings.tool import NAME, analyzer_for
 from pytest_cgosafe.errors import AnalyzerError, BuildError
 from pytest_cgosafe.results import Crossing, CrossingKind, FlowStep, Origin
 
@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from pytest_cgosafe.build import Answer, Builder, BuildFlags
+    from pytest_cgosafe.build import Builder, BuildFlags
+    from pytest_cgosafe.gocommand import Answer
 
 _ANALYZER = "cgosafe"
 _POSITION = re.compile(r"(?P<file>.+?):(?P<line>\d+)(?::\d+)?")
-_PANIC = re.compile(r"^(panic|fatal error): |^runtime: goroutine stack exceeds", re.MULTILINE)
+_TYPE_ERROR = re.compile(rf"^{NAME}: (?=\S+:\d+:\d+: )", re.MULTILINE)
+_TROUBLE = re.compile(rf"^({NAME}|panic|fatal error|runtime): ", re.MULTILINE)
 
 
 def vet(
@@ -43,21 +45,25 @@ def vet(
     if not answer.ok and suppressions and "cgocheck" in answer.stderr:
         unseen = "; the go command refuses that, so nothing else could be looked at"
         return tuple(replace(found, message=found.message + unseen) for found in suppressions)
-    found = sorted(
-        map(_crossing, diagnostics_in(answer, _ANALYZER)),
-        key=lambda crossing: (crossing.file or "", crossing.line or 0),
-    )
+    try:
+        found = sorted(
+            map(_crossing, diagnostics_in(answer, _ANALYZER)),
+            key=lambda crossing: (crossing.file or "", crossing.line or 0),
+        )
+    except BuildError:
+        # of several errors in a package the analyzer tells the first one only
+        compiled = builder.compile(package, flags, base=base)
+        if compiled.ok:  # they are in its tests
+            raise
+        raise BuildError(compiled.stderr.strip(), next_step=compiled.command) from None
     # a package and its test variant hold the same files
     return tuple(dict.fromkeys((*suppressions, *found)))
 
 
 def diagnostics_in(answer: Answer, analyzer: str) -> Iterator[dict[str, Any]]:
     """What `analyzer` reported, as ``go vet -json`` has it. Raises BuildError and AnalyzerError."""
-    said = (answer.stderr.strip() or answer.stdout.strip()).removesuffix("exit status 1").rstrip()
-    if _PANIC.search(said):
-        raise AnalyzerError(f"the analyzer of crossings failed\n{said}", next_step=answer.command)
     if not answer.ok:
-        raise BuildError(said, next_step=answer.command)
+        raise _failure(answer)
     # up to Go 1.23 on the standard error, among what else is told there
     for packages in _objects(f"{answer.stdout}\n{answer.stderr}"):
         for package, passes in packages.items():
@@ -68,6 +74,14 @@ def diagnostics_in(answer: Answer, analyzer: str) -> Iterator[dict[str, Any]]:
                     next_step=answer.command,
                 )
             yield from diagnostics
+
+
+def _failure(answer: Answer) -> BuildError | AnalyzerError:
+    """What failed: the package, which the analyzer type-checks before all else, or the analyzer."""
+    said = _TYPE_ERROR.sub("", answer.stderr.strip() or answer.stdout.strip())
+    if _TROUBLE.search(said):
+        return AnalyzerError(f"the analyzer of crossings failed\n{said}", next_step=answer.command)
+    return BuildError(said, next_step=answer.command)
 
 
 def _objects(text: str) -> Iterator[dict[str, dict[str, Any]]]:

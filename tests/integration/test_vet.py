@@ -221,11 +221,18 @@ def test_sarif_of_a_clean_package_has_no_results(module: Path, tmp_path: Path) -
 
 
 def test_a_package_that_does_not_type_check_gives_the_compilers_words(module: Path) -> None:
-    (module / "a.go").write_text('package a\n\nimport "C"\n\nvar x int = "one"\n')
+    (module / "a.go").write_text('package a\n\nimport "C"\n\nvar x int = "one"\nvar y = missing\n')
     done = cgosafe(".", cwd=module, status=2)
-    assert "a.go:5:13" in done.stderr
+    assert re.findall(r"^\./a\.go:(\d+:\d+): ", done.stderr, re.MULTILINE) == ["5:13", "6:9"]
     assert "cannot use" in done.stderr
     assert "try: cd " in done.stderr
+
+
+def test_tests_that_do_not_type_check_are_told_too(module: Path) -> None:
+    write(module / "a" / "a.go", SAFE)
+    (module / "a" / "a_test.go").write_text("package a\n\nvar x = missing\n")
+    done = cgosafe("./a", cwd=module, status=2)
+    assert re.search(r"^\S*a_test\.go:3:9: undefined: missing$", done.stderr, re.MULTILINE)
 
 
 def test_one_bad_package_of_many_fails_the_whole_vet(module: Path) -> None:
