@@ -181,7 +181,9 @@ class Builder:
         Raises ToolchainError.
         """
         target = Target.of(package, base or self.base)
-        return self._ask(["vet", "-json", f"-vettool={tool}", f"-{analyzer}"], target, flags)[0]
+        # with -trimpath the go command would give again what it kept of a copy of the package in another directory
+        command = ["vet", "-trimpath=false", "-json", f"-vettool={tool}", f"-{analyzer}"]
+        return self._ask(command, target, flags)[0]
 
     def compile(self, package: str, flags: BuildFlags, *, base: Path | None = None) -> Answer:
         """What the compiler says of the packages that `package` names; nothing is kept. Raises ToolchainError."""

@@ -2,6 +2,7 @@
 
 import subprocess
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -84,7 +85,13 @@ def test_the_release_profile_keeps_what_ships_and_adds_g(builder: Builder) -> No
     settings = build_settings(builder, builder.build("./cmd/hello", RELEASE).path)
     assert "-gcflags" not in settings
     assert "cgocheck2" not in settings
-    assert "CGO_CFLAGS=-O2 -g -g" in settings.replace('"', "")
+    assert "CGO_CFLAGS=-O2 -g\n" in settings.replace('"', "")
+
+
+def test_the_release_profile_adds_g_where_the_users_own_flags_lack_it(builder: Builder) -> None:
+    flags = replace(RELEASE, env={"CGO_CFLAGS": "-O1"})
+    settings = build_settings(builder, builder.build("./cmd/hello", flags).path)
+    assert "CGO_CFLAGS=-O1 -g\n" in settings.replace('"', "")
 
 
 def test_the_users_own_cflags_and_experiments_stay(builder: Builder) -> None:

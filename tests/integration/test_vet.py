@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -267,6 +268,14 @@ def test_build_tags_select_what_is_vetted(module: Path) -> None:
 def test_the_users_goflags_are_minded(module: Path, flags: str) -> None:
     write(module / "a" / "a.go", UNSAFE)
     assert places("./a", cwd=module, GOFLAGS=flags) == [("a/a.go", LINE)]
+
+
+def test_a_copy_of_a_package_is_told_at_its_own_place(module: Path, tmp_path: Path) -> None:
+    write(module / "a" / "a.go", UNSAFE)
+    copy = tmp_path / "copy"
+    shutil.copytree(module, copy)
+    for directory in (module, copy):
+        assert places("./a", cwd=directory, GOFLAGS="-trimpath") == [("a/a.go", LINE)]
 
 
 def test_a_crossing_is_followed_through_a_vendored_package(module: Path) -> None:
