@@ -155,6 +155,15 @@ def test_a_go_program_that_calls_no_c_misses_nothing(built: Path) -> None:
     assert (result.trace.functions, result.trace.missing) == ((), ())
 
 
+@pytest.mark.parametrize("flags", ["", "-s -w"])
+def test_what_gos_own_library_gives_to_c_is_its_own_affair(program: Build, flags: str) -> None:
+    resolves = program("resolves", f"-ldflags={flags}", GOTOOLCHAIN="go1.26.8")
+    result = run(resolves, env={"GODEBUG": "netdns=cgo"})
+    assert result.stdout == "[127.0.0.1] <nil>\n"
+    assert result.trace
+    assert (result.trace.functions, result.trace.missing) == ((), ())
+
+
 _FORBIDDEN = """
 import json, sys
 from pathlib import Path

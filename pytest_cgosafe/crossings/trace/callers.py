@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -24,6 +25,7 @@ _ASMCGOCALL: Final = {
 }
 """Where runtime.asmcgocall keeps, relative to its sp during the call, how far below the top of its stack the goroutine
 was left, and the goroutine (runtime/asm_GOARCH.s, the newest Go first)."""
+_CALLS_C: Final = re.compile(rb"\0(?!net\.|os/user\.|plugin\.|runtime/cgo\.)[^\0]+\._C2?func_")
 _MOST_FRAMES: Final = 64
 
 
@@ -48,12 +50,15 @@ def read_functions(elf: Elf) -> FunctionTable | None:
 
 
 def calls_c(elf: Elf) -> bool:
-    """Whether a Go program calls C: also a stripped one names its functions. Where that can't be read, it may."""
+    """Whether a Go program calls C, its standard library aside: also a stripped one names its functions.
+
+    Where that can't be read, it may.
+    """
     try:
         names = _function_table(elf)
     except (OSError, ELFError):
         names = None
-    return names is None or b"._Cfunc_" in names or b"._C2func_" in names
+    return names is None or _CALLS_C.search(names) is not None
 
 
 def _function_table(elf: Elf) -> bytes | None:

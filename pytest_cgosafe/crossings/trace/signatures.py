@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from elftools.dwarf.dwarfinfo import DWARFInfo
 
 _STUB = re.compile(rb"_cgo_[0-9a-f]{12}_C2?func_(\w+)")
+_STANDARD = re.compile(
+    rb"\0(?:net|os/user|plugin|runtime/cgo)\.(_cgo_[0-9a-f]{12}_C2?func_\w+)(?=\0)"
+)
+"""Go's variables that hold the addresses of stubs, in the packages of its own that use cgo."""
 _SYMBOL = struct.Struct("<IBBHQQ")
 _STT_FUNC = 2
 _INTEGER_ENCODINGS = (0x05, 0x07)  # DW_ATE_signed, DW_ATE_unsigned
@@ -66,7 +70,10 @@ class Stub:
 
 
 def read_stubs(path: Path) -> tuple[Stub, ...]:
-    """The C functions that the program or library at `path` calls; none where its symbols are stripped."""
+    """The C functions that the program or library at `path` calls; none where its symbols are stripped.
+
+    Those that only Go's standard library calls are left out.
+    """
     try:
         status = path.stat()
         return _read_stubs(path, status.st_mtime_ns, status.st_size)
@@ -96,10 +103,12 @@ def _stub_symbols(elf: ELFFile) -> Iterator[tuple[int, str]]:
     if entries is None or names is None:
         return
     strings = names.data()
+    standard = {found[1] for found in _STANDARD.finditer(strings)}
     for name, info, _, section, address, _ in _SYMBOL.iter_unpack(entries.data()):
         if info & 0xF == _STT_FUNC and section and strings.startswith(b"_cgo_", name):
             found = _STUB.fullmatch(strings, name, strings.index(b"\0", name))
-            if found and not found[1].startswith(b"_C"):  # a helper of cgo's own: _Cmalloc
+            helper = found and found[1].startswith(b"_C")  # of cgo's own: _Cmalloc
+            if found and not helper and found[0] not in standard:
                 yield address, found[1].decode()
 
 
