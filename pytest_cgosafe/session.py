@@ -257,8 +257,17 @@ class Session(StaticView):
         binary = self._binary(package_or_binary, profile)
 
         def run(depth: int, thread_stack_size: int | None = None) -> RunResult:
-            arguments, given = args(depth), stdin(depth)
-            return self._run(binary, arguments, given, None, None, timeout, thread_stack_size)
+            # a proof goes to the edge on purpose
+            return self._run(
+                binary,
+                args(depth),
+                stdin(depth),
+                None,
+                None,
+                timeout,
+                thread_stack_size,
+                warn=thread_stack_size is None,
+            )
 
         points = []
         for depth in check_depths(depths):
@@ -297,6 +306,8 @@ class Session(StaticView):
         thread_stack_size: str | int | None,
         watch_growth: bool | None = None,
         trace_crossings: bool | None = None,
+        *,
+        warn: bool = True,
     ) -> RunResult:
         changed = {**os.environ, **(env or {})}
         environment = {name: value for name, value in changed.items() if value is not None}
@@ -311,7 +322,7 @@ class Session(StaticView):
             thread_stack_size=_parsed("thread_stack_size", parse_size, thread_stack_size),
             watch_growth=self._watch_growth if watch_growth is None else watch_growth,
             trace_crossings=self._trace_crossings if trace_crossings is None else trace_crossings,
-            spectator=self._spectator,
+            spectator=self._spectator if warn else None,
         )
         unchecked = suppression_in_environment(environment)
         return replace(result, crossings=(*result.crossings, unchecked)) if unchecked else result

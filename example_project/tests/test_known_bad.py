@@ -73,3 +73,26 @@ def test_an_overflow_tells_function_and_depth(cgosafe):
     )
     assert crash.recursion.functions == ("key_depth",)
     assert crash.recursion.levels > 30_000
+
+
+def test_the_claim_of_8_kib_and_56_levels_beside_what_is_measured(cgosafe):
+    """ "cgo has 8 KB of stack, 144 bytes a level, so 56 nested maps overflow it": all three numbers are wrong."""
+    here, alpine = (
+        cgosafe.depth_model(
+            "./bad/deepkeys",
+            depths=[200, 500, 1_000],
+            args=lambda _: [],
+            stdin=nested,
+            limit=limit,
+            min_headroom=0,
+            prove=True,
+        )
+        for limit in ("8MiB", "musl")
+    )
+    assert here.linear
+    assert here.bytes_per_level > 160
+    assert here.safe_depth > 30_000
+    assert 400 < alpine.safe_depth < 800
+    for model in (here, alpine):
+        assert model.proof.survived
+        assert model.proof.overflowed
