@@ -23,8 +23,20 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from watch_overhead import build
 
-WORK = "1500"  # millions of steps: some seconds
+WORK = "600"  # millions of steps: some seconds
 CROWDS = ((10, 1), (1_000, 1), (10_000, 1), (100_000, 1), (10, 100), (10, 1_000))
+
+
+class Timed(Sampler):
+    """Knows how long its last look took, for which the program stood still."""
+
+    last = 0.0
+
+    def look(self) -> None:
+        """Look at everything."""
+        began = time.perf_counter()
+        super().look()
+        self.last = max(self.last, time.perf_counter() - began)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +50,13 @@ class Run:
     looks: int
     samples: int
     most: int
+    last: float
+    """Seconds of the look at the end."""
 
 
 def watched(program: str, crowd: tuple[int, int], *, sampling: bool) -> Run:
     """Watch the program beside `crowd` goroutines and threads."""
-    sampler = Sampler(goroutine_layout)
+    sampler = Timed(goroutine_layout)
     arguments = (program, *map(str, crowd), WORK)
     run = watch(Command(arguments), lookup=read_elf, sampler=sampler if sampling else None)
     assert run.exit.code == 0, run
@@ -53,6 +67,7 @@ def watched(program: str, crowd: tuple[int, int], *, sampling: bool) -> Run:
         sampler.looks,
         len(sampler.samples.kept),
         seen.most if seen else 0,
+        sampler.last,
     )
 
 
@@ -72,7 +87,8 @@ def main(pairs: int) -> None:
         program = build("crowd", Path(scratch))
         watched(program, (10, 1), sampling=True)  # reads symbols and DWARF
         print(
-            f"{'goroutines':>10} {'threads':>7} {'ratio':>6} {'CPU':>6} {'looks':>6} {'memory':>9}"
+            f"{'goroutines':>10} {'threads':>7} {'ratio':>6} {'CPU':>6} {'looks':>6} {'at end':>9} "
+            f"{'memory':>9}"
         )
         for crowd in CROWDS:
             found = []
@@ -83,14 +99,16 @@ def main(pairs: int) -> None:
             ratios = [sampled.seconds / bare.seconds for sampled, bare in found]
             shares = [sampled.sampled / sampled.seconds for sampled, _ in found]
             looks = statistics.median(sampled.looks for sampled, _ in found)
+            last = 1000 * statistics.median(sampled.last for sampled, _ in found)
             print(
                 f"{crowd[0]:>10,} {crowd[1]:>7,} {statistics.median(ratios):>6.3f} "
-                f"{statistics.median(shares):>6.2%} {looks:>6.0f} {memory(program, crowd) / 1e6:>6.1f} MB",
+                f"{statistics.median(shares):>6.2%} {looks:>6.0f} {last:>6.1f} ms "
+                f"{memory(program, crowd) / 1e6:>6.1f} MB",
                 flush=True,
             )
 
 
 if __name__ == "__main__":
     began = time.perf_counter()
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 3)
     print(f"took {time.perf_counter() - began:.0f} s")

@@ -4,13 +4,15 @@ The public names are the marker, the fixture and the command (see README.md), an
 re-exported here, for type annotations and ``pytest.raises``.
 """
 
-from pytest_cgosafe.errors import CgosafeError, CrashError
+from pytest_cgosafe.errors import CgosafeError, CrashError, LowHeadroomWarning
 from pytest_cgosafe.results import (
     Binary,
     Crash,
     Crossing,
     Frame,
+    GoroutineStacks,
     RunResult,
+    Sample,
     ThreadStack,
 )
 
@@ -23,7 +25,10 @@ __all__ = [
     "CrashError",
     "Crossing",
     "Frame",
+    "GoroutineStacks",
+    "LowHeadroomWarning",
     "RunResult",
+    "Sample",
     "ThreadStack",
     "__version__",
 ]
