@@ -82,7 +82,7 @@ def in_session(options: argparse.Namespace, work: Callable[[Session], object]) -
 
 def give_report(session: Session, options: argparse.Namespace, here: Path) -> int:
     """Tell what the session saw, as text or JSON; returns the exit status."""
-    crossings = session.crossings()
+    crossings, failure = _crossings(session)
     runs_alone = [replace(run, crossings=()) for run in session.runs]  # each tells its own below
     breaches = check(Limits().but({"forbid": "all"}), runs_alone, crossings)
     if options.json != "-":
@@ -95,8 +95,18 @@ def give_report(session: Session, options: argparse.Namespace, here: Path) -> in
             )
         print_lines(render_breaches(breaches))
     give_json(options, here, session.runs, crossings)
+    if failure:
+        raise failure
     unclean = any(run.exit.code != 0 or run.crossings for run in session.runs)
     return FINDINGS if unclean or breaches else CLEAN
+
+
+def _crossings(session: Session) -> tuple[list[Crossing], CgosafeError | None]:
+    """Those in source, or why they could not be had: that must not keep back what a program did."""
+    try:
+        return session.crossings(), None
+    except CgosafeError as error:
+        return [], error
 
 
 def give_json(

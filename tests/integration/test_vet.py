@@ -236,6 +236,18 @@ def test_tests_that_do_not_type_check_are_told_too(module: Path) -> None:
     assert re.search(r"^\S*a_test\.go:3:9: undefined: missing$", done.stderr, re.MULTILINE)
 
 
+def test_a_vet_that_fails_keeps_nothing_back_of_what_a_program_did(module: Path) -> None:
+    text = SAFE + '\nfunc main() {{ Take(); println("done") }}\n'
+    write(module / "main.go", text, package="main")
+    (module / "main_test.go").write_text("package main\n\nvar x = missing\n")
+    command = [sys.executable, "-m", "pytest_cgosafe", "run", "."]
+    done = subprocess.run(command, cwd=module, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("done\n")
+    assert "main_test.go:3:9: undefined: missing" in done.stderr
+    assert ".: the program exited with status 0" in done.stdout
+
+
 def test_one_bad_package_of_many_fails_the_whole_vet(module: Path) -> None:
     write(module / "a" / "a.go", UNSAFE)
     (module / "b").mkdir()
