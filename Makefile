@@ -3,6 +3,7 @@
 #   make test    all tests;  make test TESTS="tests/unit -k sizes" runs some of them
 #   make lint    ruff, mypy, gofmt
 #   make bench   what a watched run costs, and more
+#   make vendor  what the analyzer imports of golang.org/x/tools, fetched anew
 
 BIN := $(CURDIR)/.venv/bin
 TESTS ?=
@@ -10,7 +11,7 @@ TESTS ?=
 # go may live there, when the machine had none.
 export PATH := $(BIN):$(PATH)
 
-.PHONY: demo test lint bench setup clean
+.PHONY: demo test lint bench vendor setup clean
 
 demo: setup
 	@$(BIN)/python .ci/demo.py
@@ -27,6 +28,9 @@ lint: setup
 
 bench: setup
 	@for benchmark in benchmarks/*.py; do echo "== $$benchmark"; $(BIN)/python $$benchmark || exit 1; done
+
+vendor: setup
+	@sh .ci/vendor.sh
 
 setup:
 	@sh .ci/setup.sh
