@@ -152,7 +152,7 @@ def _with_depths(model: DepthModel) -> DepthModel:
 
 def _fitting(model: DepthModel, headroom: float) -> int | None:
     """The greatest depth that fits for sure."""
-    if not model.linear or model.limit is None or model.bytes_per_level < 1:
+    if not model.linear or model.limit is None or not _grows(model):
         return None
     room = model.limit // _PAGE * _PAGE * (1 - headroom) - _tops(model)[1] - model.base
     return max(0, math.floor((room - _doubt(model, room)) / model.bytes_per_level))
@@ -166,9 +166,19 @@ def overflowing_depth(model: DepthModel) -> int | None:
     return math.ceil((room + _doubt(model, room)) / model.bytes_per_level) + 1
 
 
+def _on_line(model: DepthModel) -> list[int]:
+    return [point.depth for point in model.points if point.depth not in model.floor]
+
+
+def _grows(model: DepthModel) -> bool:
+    """Whether the stack grows with the depth by more than runs of the same program differ."""
+    depths = _on_line(model)
+    return model.bytes_per_level * (depths[-1] - depths[0]) > 4 * _NOISE
+
+
 def _doubt(model: DepthModel, room: float) -> float:
     """Bytes by which the line may be off where it has taken `room`: the more, the further beyond its points."""
-    depths = [point.depth for point in model.points if point.depth not in model.floor]
+    depths = _on_line(model)
     beyond = max(0.0, room / model.bytes_per_level - depths[-1])
     return max(model.error, _NOISE) * (1 + 2 * beyond / (depths[-1] - depths[0]))
 
