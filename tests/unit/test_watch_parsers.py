@@ -62,7 +62,7 @@ def test_only_a_fault_has_an_address(number: int, code: int, expected: SignalInf
 
 def test_the_limit_of_a_glibc_stack_leaves_the_guard_out() -> None:
     words = (1, BLOCK, 7, BLOCK - 4096, SIZE + 4096, 4096, 4096, 9)
-    assert list(_glibc(words, SP, POINTER)) == [StackRange(BLOCK, BLOCK + SIZE, SIZE)]
+    assert list(_glibc(words, SP, POINTER)) == [StackRange(BLOCK, BLOCK + SIZE, SIZE, owned=True)]
 
 
 def test_words_that_do_not_fit_the_registers_are_no_stack() -> None:
