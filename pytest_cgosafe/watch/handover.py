@@ -141,7 +141,7 @@ class Handover:
 
     def _detach(self) -> None:
         if self._program.traps:
-            self._program.traps.lift()
+            self._program.traps.lift(self._program.threads)
         for tid in self._program.threads:
             with suppress(ProcessLookupError):
                 ptrace.detach(tid)

@@ -68,6 +68,7 @@ class _Request(IntEnum):
     SEIZE = 0x4206
     INTERRUPT = 0x4207
     LISTEN = 0x4208
+    PEEK_SIGINFO = 0x4209
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +189,18 @@ def set_signal_info(tid: int, info: bytes) -> None:
     """Replace the siginfo_t of the signal about to be delivered."""
     buffer = ctypes.create_string_buffer(info, _SIGINFO_SIZE)
     _call(_Request.SET_SIGINFO, tid, 0, ctypes.addressof(buffer))
+
+
+def pending_signals(tid: int) -> tuple[bytes, ...]:
+    """The siginfo_t of the first signals that wait for this thread alone."""
+    most = 8
+    question = struct.pack("<QIi", 0, 0, most)  # struct ptrace_peeksiginfo_args
+    buffer = ctypes.create_string_buffer(most * _SIGINFO_SIZE)
+    asked = ctypes.create_string_buffer(question, len(question))
+    place, answer = ctypes.addressof(asked), ctypes.addressof(buffer)
+    count = _libc().ptrace(_Request.PEEK_SIGINFO, tid, place, answer)
+    starts = range(0, max(count, 0) * _SIGINFO_SIZE, _SIGINFO_SIZE)
+    return tuple(buffer.raw[start : start + _SIGINFO_SIZE] for start in starts)
 
 
 def registers(tid: int) -> Registers:

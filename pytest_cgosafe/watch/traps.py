@@ -88,6 +88,9 @@ class Traps:
         self._stepped: set[int] = set()
         """Threads whose step is done, and will be reported later."""
 
+        self._rewound: dict[int, int] = {}
+        """Threads that were put back to where they ran into a trap; the signal may still come."""
+
     @property
     def complete(self) -> bool:
         """Whether every probe has named a place."""
@@ -132,11 +135,27 @@ class Traps:
         trap.probes.append(probe)
         self._traps[place] = trap
 
-    def lift(self) -> None:
-        """Put the program's own code back for a while."""
+    def lift(self, threads: Iterable[int]) -> None:
+        """Put the program's own code back for a while, when all its `threads` are stopped."""
+        for tid in threads if self._traps else ():
+            with suppress(ProcessLookupError):
+                self._rewind(tid)
         for trap in self._traps.values():
             if trap.probes:
                 self._restore(trap)
+
+    def _rewind(self, tid: int) -> None:
+        """Put a thread back that ran into a trap and was stopped before it could report.
+
+        A debugger must not find it within an instruction, and may keep the signal for itself.
+        """
+        machine, now = this_machine(), ptrace.registers(tid)
+        address = now.pc - machine.trap_advance
+        if machine.trap_advance and address in self._traps:
+            waiting = (signals.decode(info) for info in ptrace.pending_signals(tid))
+            if any((info.name, info.code) == ("SIGTRAP", machine.trap_code) for info in waiting):
+                ptrace.set_registers(tid, now.at(address))
+                self._rewound[tid] = address
 
     def lower(self) -> None:
         """Set the traps again that were lifted."""
@@ -152,7 +171,7 @@ class Traps:
 
     def see_to(self, tid: int, info: bytes) -> bool:
         """See to a thread that got the SIGTRAP `info`, and let it go on; False where no trap raised that."""
-        if self._was_stepped(tid, info):
+        if self._was_stepped(tid, info) or self._was_rewound(tid, info):
             return True
         trap, now = self._find(tid, info)
         if not trap or not now or not self._code:
@@ -195,6 +214,14 @@ class Traps:
         ptrace.cont(tid)
         return True
 
+    def _was_rewound(self, tid: int, info: bytes) -> bool:
+        address = self._rewound.pop(tid, None)
+        late = address is not None and signals.signal_code(info) == this_machine().trap_code
+        if not late or ptrace.registers(tid).pc != address:
+            return False
+        ptrace.cont(tid)
+        return True
+
     def _find(self, tid: int, info: bytes) -> tuple[_Trap | None, ptrace.Registers | None]:
         """The trap that raised a SIGTRAP, and the thread's registers with the program counter back at it."""
         machine = this_machine()
@@ -225,7 +252,9 @@ class Traps:
         code.write(at, instruction)
         try:
             ptrace.set_registers(tid, now.at(at))
-            ptrace.pass_breakpoint(tid, by=True)  # a hardware breakpoint at the trap has had its turn
+            ptrace.pass_breakpoint(
+                tid, by=True
+            )  # a hardware breakpoint at the trap has had its turn
             ptrace.single_step(tid)
             _, status = os.waitpid(tid, ptrace.WAIT_OPTIONS)
         finally:

@@ -154,6 +154,14 @@ def test_traps_are_set_again_after_a_debugger_had_its_look(trapped: Path) -> Non
     assert looker.handed_over_badly == []
 
 
+def test_threads_that_are_in_traps_when_a_debugger_comes_lose_nothing(trapped: Path) -> None:
+    probe, looker = Counting(_ALL), Looker()
+    watched = run(trapped, "busy-fault", probes=(probe,), observer=looker)
+    assert (watched.stdout, watched.exit) == ("20 faults, 0 wrong\n", Exit(0, None))
+    assert len(looker.examined) == 20
+    assert looker.handed_over_badly == []
+
+
 def test_a_probe_that_fails_is_told_of_and_asked_no_more(trapped: Path) -> None:
     class Failing(Counting):
         def hit(self, entry: Entry) -> bool:

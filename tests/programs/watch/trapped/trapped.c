@@ -40,6 +40,14 @@ static void *many(void *rounds) {
     return (void *)right;
 }
 
+static atomic_int enough;
+static void *until_told(void *ignored) {
+    long wrong = 0;
+    while (!enough)
+        wrong += !once();
+    return (void *)wrong;
+}
+
 static void crowd(int threads, long rounds) {
     pthread_t ids[64];
     long total = 0;
@@ -107,6 +115,26 @@ int main(int argc, char **argv) {
             if (!sigsetjmp(back, 1))
                 reads((int *)16);
         printf("%d faults\n", faults);
+    } else if (!strcmp(way, "busy-fault")) {
+        struct sigaction action = {.sa_sigaction = jump, .sa_flags = SA_SIGINFO};
+        pthread_t ids[4];
+        long total = 0;
+        sigaction(SIGSEGV, &action, NULL);
+        for (int i = 0; i < 4; i++)
+            pthread_create(&ids[i], NULL, until_told, NULL);
+        for (int i = 0; i < 20; i++) {
+            for (int pause = 0; pause < 5; pause++)
+                total += !once();
+            if (!sigsetjmp(back, 1))
+                *(volatile int *)16 = 1;
+        }
+        enough = 1;
+        for (int i = 0; i < 4; i++) {
+            void *wrong;
+            pthread_join(ids[i], &wrong);
+            total += (long)wrong;
+        }
+        printf("%d faults, %ld wrong\n", faults, total);
     } else if (!strcmp(way, "breaks")) {
         signal(SIGTRAP, count);
         printf("%d", breaks(7));
