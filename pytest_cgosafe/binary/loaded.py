@@ -12,8 +12,8 @@ from pytest_cgosafe.binary.codefile import Function, read_code
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_cgosafe.binary.callframes import Row
     from pytest_cgosafe.binary.callcode import Call
+    from pytest_cgosafe.binary.callframes import Row
     from pytest_cgosafe.binary.codefile import CodeFile
     from pytest_cgosafe.watch.procfs import Mapping
 
