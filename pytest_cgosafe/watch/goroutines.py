@@ -112,8 +112,11 @@ class GoroutineReader:
             return None
         return Counts(listed, start, limit)
 
-    def largest(self, counts: Counts, number: int) -> Goroutine | None:
-        """The goroutine with the largest stack in a window of the list; None when they can't be read."""
+    def largest(self, counts: Counts, number: int) -> tuple[Goroutine, ...] | None:
+        """The goroutine with the largest stack in a window of the list; none where no one there has a stack any more.
+
+        None when they can't be read.
+        """
         first = number * WINDOW
         raw = self._memory.read(counts.array + 8 * first, 8 * min(WINDOW, counts.listed - first))
         addresses = array("Q", raw[: len(raw) // 8 * 8])
@@ -128,7 +131,7 @@ class GoroutineReader:
         candidates = sorted(range(len(sizes)), key=sizes.__getitem__, reverse=True)[:_TRIES]
         # One that is just being moved may have the ends of two stacks; it is told apart by reading it once more.
         found = (self.goroutine(addresses[index]) for index in candidates)
-        return max(filter(None, found), key=lambda one: one.size, default=None)
+        return tuple(sorted(filter(None, found), key=lambda one: -one.size)[:1])
 
     def goroutine(self, address: int) -> Goroutine | None:
         """The goroutine at `address`; None where there is none with a stack."""

@@ -67,7 +67,8 @@ class Population:
         if largest is None or self.count() is None:
             return False
         self._listed, self._limit = counts.listed, counts.limit
-        self._weigh(largest)
+        for goroutine in largest:
+            self._weigh(goroutine)
         self._look_at_largest()
         self._next = (number + 1) % windows
         self.looks += self._next == 0

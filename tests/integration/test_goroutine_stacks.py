@@ -152,6 +152,16 @@ def test_a_stack_that_was_given_back_is_seen_by_looking_while_it_is_there(
     assert stacks.looks > 3
 
 
+def test_goroutines_without_a_stack_do_not_hide_those_after_them(program: Build) -> None:
+    result = run(program("goroutines"), "freed", "3000", "3000")
+    stacks, largest = measured(result)
+    assert within_its_power_of_two(stacks.peak_stack, int(result.stdout))
+    assert stacks.most_count
+    assert stacks.most_count > 3000
+    assert largest.used
+    assert largest.used >= int(result.stdout)
+
+
 def test_the_goroutine_of_a_thread_that_c_made_is_measured(program: Build) -> None:
     result = run(program("goroutines"), "thread", "700", watch_growth=True)
     stacks, largest = measured(result)

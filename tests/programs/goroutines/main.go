@@ -111,6 +111,18 @@ func main() {
 		close(let)
 		<-done
 		runtime.GC()
+	case "freed": // many had large stacks, which are gone; the last one still has
+		there, leave := make(chan bool), make(chan bool)
+		for i := 0; i < number(2); i++ {
+			go func() { waitAt(60, there, leave) }()
+			<-there
+		}
+		go func() { waitAt(number(3), there, nil) }()
+		<-there
+		close(leave)
+		for runtime.NumGoroutine() > 2 || !bytes.Contains(stacks(), []byte("[chan receive (nil chan)]")) {
+			runtime.Gosched()
+		}
 	case "thread": // a thread of C calls Go
 		C.on_own_thread(C.int(number(2)))
 	case "each": // many goroutines grow, one after the other
@@ -142,7 +154,9 @@ func sayAt(levels int, top *byte, there, leave chan bool) byte {
 	var frame [176]byte
 	frame[levels%len(frame)] = 1
 	if levels == 0 {
-		fmt.Println(int(uintptr(unsafe.Pointer(top)) - uintptr(unsafe.Pointer(&frame))))
+		if leave == nil || os.Args[1] != "freed" {
+			fmt.Println(int(uintptr(unsafe.Pointer(top)) - uintptr(unsafe.Pointer(&frame))))
+		}
 		there <- true
 		<-leave
 		return 0
