@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from pytest_cgosafe.errors import CgosafeError
 from pytest_cgosafe.results import CrossingKind, Profile
 from pytest_cgosafe.sizes import parse_share, parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+_Parsed = TypeVar("_Parsed")
 
 PLATFORM_STACKS = {"musl": parse_size("128KiB"), "macos": parse_size("512KiB")}
 """Bytes of a thread stack by default: musl's ``DEFAULT_STACK_SIZE`` (src/internal/pthread_impl.h, since 1.1.21), and
@@ -133,3 +136,11 @@ OPTIONS = {
 }
 _OPTIONAL = {field.name for field in fields(Limits) if field.default is None}
 """Those that None takes back: a marker's ``max_c_stack=None`` frees a test from the suite's default."""
+
+
+def parsed(name: str, parse: Callable[[Any], _Parsed], value: object) -> _Parsed | None:
+    """An argument's value as `parse` reads it; None for None. Raises CgosafeError, with `name` before the reason."""
+    try:
+        return None if value is None else parse(value)
+    except ValueError as error:
+        raise CgosafeError(f"{name}: {error}") from None

@@ -7,44 +7,42 @@ import shlex
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pytest_cgosafe.build import BuildFlags
 from pytest_cgosafe.crossings.inventory import take_inventory
 from pytest_cgosafe.crossings.suppression import suppression_in_environment
 from pytest_cgosafe.crossings.vet import vet
-from pytest_cgosafe.depth import check_depths, fit, point_of, prove_depths
+from pytest_cgosafe.depthview import DepthView
 from pytest_cgosafe.errors import (
     CgosafeError,
     CrashError,
     GoTestError,
     RunTimeoutError,
 )
-from pytest_cgosafe.options import parse_stack_limit
+from pytest_cgosafe.options import parsed
 from pytest_cgosafe.outcome import check_expected, render_result
 from pytest_cgosafe.results import Binary, BuildMode, Profile
 from pytest_cgosafe.run import run_watched
-from pytest_cgosafe.sizes import parse_share, parse_size
+from pytest_cgosafe.sizes import parse_size
 from pytest_cgosafe.staticview import StaticView
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from os import PathLike
 
     from pytest_cgosafe.build import Builder
     from pytest_cgosafe.crossings.inventory import Inventory
-    from pytest_cgosafe.depth import DepthModel
     from pytest_cgosafe.results import Crash, Crossing, RunResult
     from pytest_cgosafe.watch.sampler import Spectator
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
-_Parsed = TypeVar("_Parsed")
 
 DEFAULT_TIMEOUT = 60.0
 """Seconds."""
 
 
-class Session(StaticView):
+class Session(StaticView, DepthView):
     """Builds packages and runs programs under watch, on behalf of one test or one command."""
 
     def __init__(
@@ -233,55 +231,6 @@ class Session(StaticView):
             result, self._report(result), signal=signal, cause=cause, function=function
         )
 
-    def depth_model(
-        self,
-        package_or_binary: str | Path | Binary,
-        *,
-        depths: Sequence[int],
-        args: Callable[[int], Sequence[str | PathLike[str]]] = lambda depth: [str(depth)],
-        stdin: Callable[[int], str | bytes] = lambda _: b"",
-        limit: str | int | None = None,
-        min_headroom: str | float = "25%",
-        prove: bool = False,
-        timeout: float = DEFAULT_TIMEOUT,
-        profile: Profile | str | None = None,
-    ) -> DepthModel:
-        """Run a program at several depths of recursion, and fit ``bytes = base + bytes_per_level * depth``.
-
-        `args` and `stdin` give what the program needs for a depth. `limit` is a size, ``"musl"`` or ``"macos"``; None
-        for the limit of the threads here. With `prove` the program is run with thread stacks of `limit`, once just
-        under it and once just over: these two are not held against the marker. Raises CgosafeError for fewer than two
-        different depths, and for a run that fails.
-        """
-        __tracebackhide__ = True
-        binary = self._binary(package_or_binary, profile)
-
-        def run(depth: int, thread_stack_size: int | None = None) -> RunResult:
-            # a proof goes to the edge on purpose
-            return self._run(
-                binary,
-                args(depth),
-                stdin(depth),
-                None,
-                None,
-                timeout,
-                thread_stack_size,
-                warn=thread_stack_size is None,
-            )
-
-        points = []
-        for depth in check_depths(depths):
-            result = run(depth)
-            self.runs.append(result)
-            self._check(result)
-            points.append(point_of(depth, result))
-        model = fit(
-            points,
-            limit=_parsed("limit", parse_stack_limit, limit),
-            min_headroom=_parsed("min_headroom", parse_share, min_headroom) or 0.0,
-        )
-        return replace(model, proof=prove_depths(model, run)) if prove else model
-
     def crossings(self) -> list[Crossing]:
         """The unsafe crossings that can be seen in the source of every package built so far."""
         found = [
@@ -319,7 +268,7 @@ class Session(StaticView):
             cwd=Path(cwd or Path.cwd()),
             timeout=timeout,
             full=self._backtrace == "full",
-            thread_stack_size=_parsed("thread_stack_size", parse_size, thread_stack_size),
+            thread_stack_size=parsed("thread_stack_size", parse_size, thread_stack_size),
             watch_growth=self._watch_growth if watch_growth is None else watch_growth,
             trace_crossings=self._trace_crossings if trace_crossings is None else trace_crossings,
             spectator=self._spectator if warn else None,
@@ -360,13 +309,6 @@ class SessionBuilder(Session):
     """Builds Go packages for fixtures of a wider scope than a test; can be called for short."""
 
     __call__ = Session.build
-
-
-def _parsed(name: str, parse: Callable[[Any], _Parsed], value: object) -> _Parsed | None:
-    try:
-        return None if value is None else parse(value)
-    except ValueError as error:
-        raise CgosafeError(f"{name}: {error}") from None
 
 
 def _chosen(choices: type[_Choice], value: str) -> _Choice:
