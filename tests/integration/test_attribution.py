@@ -165,7 +165,7 @@ def test_calls_that_are_still_active_at_the_timeout_are_told_with_their_go_calle
     program: Build,
 ) -> None:
     built = program("attribution/deep", "-gcflags=all=-N -l", **DEBUG)
-    run = watched(built, "blocked", "200", timeout=2.0)
+    run = watched(built, "blocked", "200", timeout=4.0)
     assert run.exit.timed_out
     chain = deepest(run).chain
     assert chain is not None

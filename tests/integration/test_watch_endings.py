@@ -55,7 +55,7 @@ def test_a_peak_is_known_however_the_thread_ends(
 
 
 def test_a_peak_is_known_when_the_time_is_up(c_program: Build) -> None:
-    watched = run(c_program("watch/endings", "-O0"), "waits", "300", timeout=2.0)
+    watched = run(c_program("watch/endings", "-O0"), "waits", "300", timeout=4.0)
     assert watched.exit.timed_out
     assert len(true_stacks(watched)) == 1
 
