@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_cgosafe.build import Builder, BuildFlags
+from pytest_cgosafe.cli import main
 from pytest_cgosafe.crossings.inventory import (
     CCall,
     CrossingType,
@@ -21,6 +23,8 @@ from pytest_cgosafe.results import Profile
 from tests.conftest import PROGRAMS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pytest_cgosafe.crossings.inventory import Allocation, Inventory
 
 SOURCE = PROGRAMS / "inventory" / "main.go"
@@ -132,3 +136,20 @@ def test_a_line_tells_the_call_with_what_becomes_of_its_memory(
         f"  early\n{at:>8}  C.CString copies to C; LEAKED at the return in line {at + 2}\n"
         f"{at + 1:>8}  C.lookup(*C.char) C.int\n"
     ) in text
+
+
+def test_the_command_gives_the_inventory_as_text_and_beside_the_crossings_in_json(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    inventory: Inventory,
+) -> None:
+    monkeypatch.chdir(SOURCE.parent)
+    report = tmp_path / "report.json"
+    main(["vet", "--inventory", "--json", str(report), "."])
+    assert "allocations (" in capsys.readouterr().out
+    document = json.loads(report.read_text())
+    assert isinstance(document["crossings"], list)
+    assert len(document["inventory"]["calls"]) == len(inventory.calls)
+    fates = {one["fate"] for one in document["inventory"]["allocations"]}
+    assert fates == {"freed", "leaked", "escapes"}
