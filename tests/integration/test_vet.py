@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import jsonschema
 import pytest
 
 from pytest_cgosafe.build import Builder, BuildFlags
+from pytest_cgosafe.cli import main
 from pytest_cgosafe.crossings.rules import RULES
 from pytest_cgosafe.crossings.vet import vet
 from pytest_cgosafe.errors import BuildError
@@ -73,14 +78,22 @@ def write(path: Path, template: str, **more: str) -> Path:
     return path
 
 
-def cgosafe(*args: str, cwd: Path, status: int = 1, **env: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pytest_cgosafe", "vet", *args]
-    variables = {**os.environ, **env}
-    done = subprocess.run(
-        command, cwd=cwd, env=variables, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == status, done.stdout + done.stderr
-    return done
+@dataclass(frozen=True)
+class Done:
+    stdout: str
+    stderr: str
+
+
+def cgosafe(*args: str, cwd: Path, status: int = 1, **env: str) -> Done:
+    """The command ``vet``, without another Python: it is run often here."""
+    out, err = io.StringIO(), io.StringIO()
+    with chdir(cwd), patch.dict(os.environ, env), redirect_stdout(out), redirect_stderr(err):
+        try:
+            returned: object = main(["vet", *args])
+        except SystemExit as usage_error:
+            returned = usage_error.code
+    assert returned == status, out.getvalue() + err.getvalue()
+    return Done(out.getvalue(), err.getvalue())
 
 
 def found(*args: str, cwd: Path, status: int = 1, **env: str) -> list[dict[str, Any]]:
