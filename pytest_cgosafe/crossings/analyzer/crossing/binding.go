@@ -150,7 +150,7 @@ func (b *binding) set(s set) set {
 
 // apply lets the caller have the effects of the callee, and returns the callee's results.
 func (b *binding) apply() set {
-	for i := 0; i < len(b.callee.order) && b.e.work < maxWork; i++ {
+	for i := 0; i < len(b.callee.order) && b.e.work < b.e.maxWork; i++ {
 		e := b.callee.order[i]
 		b.effect(e, b.callee.effects[e])
 	}

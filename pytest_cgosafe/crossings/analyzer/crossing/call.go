@@ -103,7 +103,9 @@ func (f *function) callSymbol(site ssa.Instruction, callee label, method methodN
 		for _, s := range f.e.layouts.of(t).slots {
 			if !s.typeWord {
 				place := at(part(i) + s.off)
-				results.add(entry{place, label{obj: result.child(place, s, f.e.layouts)}}, nil)
+				if c := result.child(place, s, f.e.layouts); c != nil {
+					results.add(entry{place, label{obj: c}}, nil)
+				}
 			}
 		}
 	}
@@ -244,13 +246,13 @@ func (f *function) appends(site ssa.CallInstruction, v ssa.Value, args []ssa.Val
 		return
 	}
 	f.flow(v, args[0])
-	f.make(v, slot{kind: Slice, elem: v.Type().Underlying().(*types.Slice).Elem()})
+	f.make(v, slot{kind: Slice, elem: elementOf(v.Type())})
 	f.copies(site, v, args[1])
 }
 
 // copies lets the elements of one slice be those of another.
 func (f *function) copies(site ssa.Instruction, to, from ssa.Value) {
-	elem := offset{0, f.e.layouts.of(to.Type().Underlying().(*types.Slice).Elem()).size}
+	elem := offset{0, f.e.layouts.of(elementOf(to.Type())).size}
 	f.each(to, func(target label, _ *step) {
 		f.each(from, func(source label, way *step) {
 			f.e.copyMemory(f, site, target.shift(elem), source, way.then(site.Pos(), "copied"))

@@ -24,6 +24,16 @@ func isGenerated(fset *token.FileSet, pos token.Pos) bool {
 	return pos.IsValid() && filepath.Base(fset.PositionFor(pos, false).Filename) == gotypes
 }
 
+// usesC reports whether a package has C.
+func usesC(pass *analysis.Pass) bool {
+	for _, file := range pass.Files {
+		if isGenerated(pass.Fset, file.Package) {
+			return true
+		}
+	}
+	return false
+}
+
 // isC reports whether fn stands for a C function, and not for a Go function whose name looks like one.
 func (e *engine) isC(fn *ssa.Function) bool {
 	return e.generated(fn) && (cFunction(fn) != "" || fn.Name() == "_Cgo_ptr")

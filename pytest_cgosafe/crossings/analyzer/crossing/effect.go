@@ -76,4 +76,4 @@ func (f *function) effect(e effect, way *step, site ssa.Instruction, args []set)
 }
 
 // maxEffects bounds the summary of a function.
-const maxEffects = 2000
+const maxEffects = 400

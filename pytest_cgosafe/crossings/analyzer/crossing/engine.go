@@ -31,7 +31,8 @@ type engine struct {
 
 	changed bool
 	copied  int
-	work    int // entries looked at, against maxWork
+	work    int // entries looked at, up to maxWork
+	maxWork int
 	unpins  map[*object][]ssa.Instruction
 }
 
@@ -46,8 +47,12 @@ type objectKey struct {
 // maxRounds bounds the rounds over all functions. Real packages take three to six.
 const maxRounds = 30
 
-// maxWork bounds the time spent on a package, a few seconds: what was found until then is told.
-const maxWork = 20_000_000
+// The bounds on the work for a package: some seconds with C, and for one without, of which only summaries are wanted, less than
+// one. What was found until then is told.
+const (
+	maxWorkWithC    = 5_000_000
+	maxWorkWithoutC = 400_000
+)
 
 func newEngine(pass *analysis.Pass, pkg *ssa.Package, funcs []*ssa.Function) *engine {
 	e := &engine{
@@ -68,6 +73,10 @@ func newEngine(pass *analysis.Pass, pkg *ssa.Package, funcs []*ssa.Function) *en
 		sinks:     make(map[sinkKey]*sink),
 	}
 	e.imports = newImports(e)
+	e.maxWork = maxWorkWithoutC
+	if usesC(pass) {
+		e.maxWork = maxWorkWithC
+	}
 	for _, name := range pass.Pkg.Scope().Names() {
 		if obj, ok := pass.Pkg.Scope().Lookup(name).(*types.TypeName); ok && !obj.IsAlias() {
 			if named, ok := obj.Type().(*types.Named); ok && named.TypeParams().Len() == 0 && named.NumMethods() > 0 {
@@ -88,10 +97,10 @@ func newEngine(pass *analysis.Pass, pkg *ssa.Package, funcs []*ssa.Function) *en
 func (e *engine) run() {
 	for round := 0; round < maxRounds; round++ {
 		e.changed = false
-		for i := 0; i < len(e.queue) && e.work < maxWork; i++ {
+		for i := 0; i < len(e.queue) && e.work < e.maxWork; i++ {
 			e.queue[i].run()
 		}
-		if !e.changed || e.work >= maxWork {
+		if !e.changed || e.work >= e.maxWork {
 			return
 		}
 	}
@@ -128,8 +137,8 @@ func (e *engine) object(key objectKey, build func() *object) *object {
 // global returns the memory of a package variable.
 func (e *engine) global(g *ssa.Global) *object {
 	return e.object(objectKey{site: g}, func() *object {
-		elem := g.Type().Underlying().(*types.Pointer).Elem()
-		o := &object{kind: Pointer, name: g.Name(), pos: g.Pos(), slots: e.layouts.of(elem).slots}
+		elem := elementOf(g.Type())
+		o := &object{kind: Pointer, name: g.Name(), typ: e.names.typ(elem), pos: g.Pos(), slots: e.layouts.of(elem).slots}
 		if e.isCVariable(g) {
 			o.put(entry{at(0), label{obj: e.cMemory}}, nil, nil)
 		} else if g.Pkg != e.pkg {
@@ -142,14 +151,14 @@ func (e *engine) global(g *ssa.Global) *object {
 // code returns the object that a function's value refers to.
 func (e *engine) code(fn *ssa.Function) *object {
 	return e.object(objectKey{site: fn}, func() *object {
-		return &object{kind: Func, name: fn.Name(), pos: fn.Pos(), fn: fn}
+		return &object{kind: Func, name: fn.Name(), typ: "func", pos: fn.Pos(), fn: fn}
 	})
 }
 
 // made returns the object that a value of type t refers to, of which only the type is known; nil if that says nothing.
 func (e *engine) made(f *function, v ssa.Value, part offset, s slot) *object {
 	return e.object(objectKey{site: v, place: part}, func() *object {
-		o := &object{name: e.names.of(v), pos: position(v), owner: f.fn, foreign: true}
+		o := &object{name: e.names.of(v), typ: e.names.typ(v.Type()), pos: position(v), owner: f.fn, foreign: true}
 		o.declare(s, e.layouts)
 		return o
 	})

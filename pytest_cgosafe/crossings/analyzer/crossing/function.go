@@ -35,7 +35,7 @@ func (f *function) symbols(root int, v ssa.Value, t types.Type) set {
 		if s.typeWord {
 			continue
 		}
-		o := &object{symbolic: true, root: root, place: at(s.off), owner: f.fn, name: v.Name(), pos: v.Pos()}
+		o := &object{symbolic: true, root: root, place: at(s.off), owner: f.fn, name: v.Name(), typ: f.e.names.typ(t), pos: v.Pos()}
 		o.declare(s, f.e.layouts)
 		o.c = f.e.exported[f.fn] != "" && f.e.pointsToC(t)
 		entries.add(entry{at(s.off), label{obj: o}}, nil)
@@ -60,16 +60,13 @@ func (f *function) add(v ssa.Value, e entry, way *step) {
 		s = make(set)
 		f.values[v] = s
 	}
-	if len(s) >= maxEntries {
-		e.label = e.label.widened()
-	}
-	if s.add(e, way) {
+	if len(s) < maxEntries && s.add(e, way) {
 		f.e.changed = true
 	}
 }
 
-// maxEntries bounds what is known of a value exactly. Beyond it, addresses are taken to be anywhere in their object: the number
-// of objects has a bound, so that everything ends.
+// maxEntries bounds what a value may be. The rest is left out: of a value that may be so many things, that it is an unsafe one
+// can hardly be said for sure, and silence is better than a wrong finding.
 const maxEntries = 64
 
 // part is where the i-th component of a tuple lies, as an offset.

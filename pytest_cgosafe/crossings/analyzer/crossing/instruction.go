@@ -42,7 +42,7 @@ func (f *function) instruction(instr ssa.Instruction) {
 	case *ssa.MakeChan:
 		f.make(i, slot{kind: Chan})
 	case *ssa.MakeSlice:
-		f.make(i, slot{kind: Slice, elem: i.Type().Underlying().(*types.Slice).Elem()})
+		f.make(i, slot{kind: Slice, elem: elementOf(i.Type())})
 	case *ssa.TypeAssert:
 		f.unbox(i)
 	case *ssa.Extract:
@@ -70,7 +70,7 @@ func (f *function) element(v ssa.Value) {
 	case *ssa.FieldAddr:
 		f.fieldAddr(i)
 	case *ssa.Field:
-		off, typ := f.e.layouts.field(i.X.Type().Underlying().(*types.Struct), i.Field)
+		off, typ := f.e.layouts.field(i.X.Type(), i.Field)
 		f.copyPart(i, 0, i.X, off, f.e.layouts.of(typ).size)
 	case *ssa.IndexAddr:
 		f.indexAddr(i)
@@ -111,17 +111,17 @@ func (f *function) copyPart(v ssa.Value, to int64, x ssa.Value, from, size int64
 }
 
 func (f *function) alloc(i *ssa.Alloc) {
-	elem := i.Type().Underlying().(*types.Pointer).Elem()
+	elem := elementOf(i.Type())
 	o := f.e.object(objectKey{site: i}, func() *object {
 		lay := f.e.layouts.of(elem)
-		return &object{kind: Pointer, name: f.e.names.of(i), pos: i.Pos(), slots: lay.slots, owner: f.fn}
+		return &object{kind: Pointer, name: f.e.names.of(i), typ: f.e.names.typ(elem), pos: i.Pos(), slots: lay.slots, owner: f.fn}
 	})
 	f.add(i, entry{at(0), label{obj: o}}, (*step)(nil).then(i.Pos(), f.e.birth(o)))
 }
 
 func (f *function) make(v ssa.Value, s slot) {
 	o := f.e.object(objectKey{site: v}, func() *object {
-		o := &object{name: f.e.names.of(v), pos: position(v), owner: f.fn}
+		o := &object{name: f.e.names.of(v), typ: f.e.names.typ(v.Type()), pos: position(v), owner: f.fn}
 		o.declare(s, f.e.layouts)
 		return o
 	})
@@ -199,7 +199,7 @@ func (f *function) unary(i *ssa.UnOp) {
 	case token.MUL:
 		f.loadFrom(i, i.X, at(0), 0, i.Type(), "")
 	case token.ARROW:
-		elem := i.X.Type().Underlying().(*types.Chan).Elem()
+		elem := elementOf(i.X.Type())
 		f.loadFrom(i, i.X, at(0), 0, elem, "received from a channel")
 	}
 }
@@ -257,14 +257,13 @@ func isInteger(t types.Type) bool {
 }
 
 func (f *function) fieldAddr(i *ssa.FieldAddr) {
-	elem := i.X.Type().Underlying().(*types.Pointer).Elem()
-	off, typ := f.e.layouts.field(elem.Underlying().(*types.Struct), i.Field)
+	off, typ := f.e.layouts.field(elementOf(i.X.Type()), i.Field)
 	size := f.e.layouts.of(typ).size
 	f.each(i.X, func(l label, way *step) { f.add(i, entry{at(0), l.narrow(off, size)}, way) })
 }
 
 func (f *function) indexAddr(i *ssa.IndexAddr) {
-	by := f.elementOffset(i.Type().Underlying().(*types.Pointer).Elem(), i.Index)
+	by := f.elementOffset(elementOf(i.Type()), i.Index)
 	f.each(i.X, func(l label, way *step) { f.add(i, entry{at(0), l.shift(by)}, way) })
 }
 
@@ -324,7 +323,7 @@ func (f *function) selects(i *ssa.Select) {
 			f.each(state.Chan, func(l label, way *step) { f.storeTo(i, l, state.Send, "sent on a channel") })
 			continue
 		}
-		elem := state.Chan.Type().Underlying().(*types.Chan).Elem()
+		elem := elementOf(state.Chan.Type())
 		f.loadFrom(i, state.Chan, at(0), part(received), elem, "received from a channel")
 		received++
 	}
@@ -332,7 +331,7 @@ func (f *function) selects(i *ssa.Select) {
 
 func (f *function) box(i *ssa.MakeInterface) {
 	o := f.e.object(objectKey{site: i}, func() *object {
-		return &object{kind: Interface, name: f.e.names.of(i.X), pos: position(i), dyn: i.X.Type(), owner: f.fn}
+		return &object{kind: Interface, name: f.e.names.of(i.X), typ: f.e.names.typ(i.X.Type()), pos: position(i), dyn: i.X.Type(), owner: f.fn}
 	})
 	for e, way := range f.typed(i.X) {
 		if o.put(e, way, nil) {
@@ -354,8 +353,9 @@ func (f *function) unbox(i *ssa.TypeAssert) {
 		}
 		if o.symbolic && o.kind == Interface {
 			for _, s := range f.e.layouts.of(i.AssertedType).slots {
-				inside := label{obj: o.childAs(at(s.off), s, i.AssertedType, f.e.layouts)}
-				f.add(i, entry{at(s.off), inside}, way)
+				if c := o.childAs(at(s.off), s, i.AssertedType, f.e.layouts); c != nil {
+					f.add(i, entry{at(s.off), label{obj: c}}, way)
+				}
 			}
 			continue
 		}

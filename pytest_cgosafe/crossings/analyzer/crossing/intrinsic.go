@@ -163,7 +163,7 @@ func getsFromPool(f *function, site ssa.CallInstruction, args []ssa.Value) {
 		if fields.Field(i).Name() != "New" {
 			continue
 		}
-		off, typ := f.e.layouts.field(fields, i)
+		off, typ := f.e.layouts.field(pool.Elem(), i)
 		f.each(args[0], func(l label, way *step) {
 			f.e.load(l.shift(at(off)), typ, site, way, func(e entry, _ *step) {
 				f.result(site, f.callLabel(site, e.label, methodName{}, nil))

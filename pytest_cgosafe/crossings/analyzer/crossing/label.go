@@ -66,14 +66,6 @@ func (l label) shift(off offset) label {
 	return l
 }
 
-// widened returns the label with the address anywhere in its object. Of what is no memory there is just one.
-func (l label) widened() label {
-	if l.obj.kind != Pointer && l.obj.kind != "" {
-		return label{obj: l.obj, off: l.off}
-	}
-	return label{obj: l.obj, off: anywhere}
-}
-
 // narrow moves the label to a field that lies off bytes further and has size bytes.
 func (l label) narrow(off, size int64) label {
 	l.off = l.off.plus(at(off))

@@ -151,13 +151,17 @@ func (l *layout) add(off int64, part *layout) {
 }
 
 // field returns where the i-th field of a struct lies, in bytes, and its type.
-func (ls *layouts) field(t *types.Struct, i int) (int64, types.Type) {
+func (ls *layouts) field(t types.Type, i int) (int64, types.Type) {
+	fields := structOf(t)
+	if fields == nil {
+		return 0, types.Typ[types.Uintptr]
+	}
 	off := int64(0)
 	for j := 0; ; j++ {
-		field := ls.of(t.Field(j).Type())
+		field := ls.of(fields.Field(j).Type())
 		off = alignUp(off, field.align)
 		if j == i {
-			return off, t.Field(j).Type()
+			return off, fields.Field(j).Type()
 		}
 		off += field.size
 	}

@@ -38,7 +38,9 @@ func (e *engine) load(l label, t types.Type, reader ssa.Instruction, way *step, 
 	if o.symbolic {
 		for _, s := range lay.slots {
 			place := l.off.plus(at(s.off))
-			found(entry{at(s.off), label{obj: o.child(place, o.slotFor(place, s), e.layouts)}}, way)
+			if c := o.child(place, o.slotFor(place, s), e.layouts); c != nil {
+				found(entry{at(s.off), label{obj: c}}, way)
+			}
 		}
 	}
 }
@@ -91,7 +93,7 @@ func (e *engine) declared(o *object, s slot) *object {
 		s.elem = nil
 	}
 	return e.object(objectKey{of: o, place: o.slotAt(s)}, func() *object {
-		d := &object{name: o.name, pos: o.pos, owner: o.owner, depth: o.depth + 1, foreign: true}
+		d := &object{name: o.name, typ: o.typ, pos: o.pos, owner: o.owner, depth: o.depth + 1, foreign: true}
 		d.declare(s, e.layouts)
 		return d
 	})
@@ -133,13 +135,17 @@ func (e *engine) loadAll(l label, reader ssa.Instruction, way *step, found func(
 		}
 	}
 	if o.symbolic && len(o.slots) == 0 {
-		found(entry{anywhere, label{obj: o.child(anywhere, slot{}, e.layouts)}}, way)
+		if c := o.child(anywhere, slot{}, e.layouts); c != nil {
+			found(entry{anywhere, label{obj: c}}, way)
+		}
 	}
 	for _, s := range o.slots {
 		place := o.slotAt(s)
 		switch {
 		case o.symbolic:
-			found(entry{place.minus(l.off), label{obj: o.child(place, s, e.layouts)}}, way)
+			if c := o.child(place, s, e.layouts); c != nil {
+				found(entry{place.minus(l.off), label{obj: c}}, way)
+			}
 		case s.declared() && !e.known(o, place, reader):
 			found(entry{place.minus(l.off), label{obj: e.declared(o, s)}}, way)
 		}

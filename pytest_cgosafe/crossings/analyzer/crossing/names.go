@@ -83,13 +83,20 @@ func (n *names) of(v ssa.Value) string {
 			return n.of(v.X)
 		}
 	case *ssa.FieldAddr:
-		return v.X.Type().Underlying().(*types.Pointer).Elem().Underlying().(*types.Struct).Field(v.Field).Name()
+		return fieldName(elementOf(v.X.Type()), v.Field)
 	case *ssa.Field:
-		return v.X.Type().Underlying().(*types.Struct).Field(v.Field).Name()
+		return fieldName(v.X.Type(), v.Field)
 	case *ssa.Phi:
 		return v.Comment
 	}
 	return n.vars[v.Pos()]
+}
+
+func fieldName(t types.Type, i int) string {
+	if fields := structOf(t); fields != nil {
+		return fields.Field(i).Name()
+	}
+	return ""
 }
 
 // typ returns how the source writes a type: those of C as C.name.
@@ -103,6 +110,12 @@ func (n *names) typ(t types.Type) string {
 
 // birth tells what an object is where it is made.
 func (e *engine) birth(o *object) string {
+	if o.name != "" && o.typ != "" {
+		return fmt.Sprintf("%s: %s", o.name, o.typ)
+	}
+	if o.typ != "" {
+		return "a " + o.typ
+	}
 	noun := "memory"
 	if o.kind != Pointer && o.kind != "" {
 		noun = string(o.kind)

@@ -18,6 +18,7 @@ type object struct {
 	foreign bool
 
 	name   string
+	typ    string // of the variable or value, as the source writes it
 	pos    token.Pos
 	slots  []slot // what its type says that it holds
 	stride int64  // the size of an element if it is the memory of a slice; else 0
@@ -55,14 +56,14 @@ type kill struct {
 	low, high int64
 }
 
-// maxContents bounds what is known of an object exactly: see maxEntries.
-const maxContents = 256
+// maxContents bounds what is known of an object: see maxEntries.
+const maxContents = 64
 
 func (o *object) put(e entry, way *step, site ssa.Instruction) bool {
-	if len(o.contents) >= maxContents {
-		e.label = e.label.widened()
-	}
 	known, ok := o.contents[e]
+	if !ok && len(o.contents) >= maxContents {
+		return false
+	}
 	if !ok {
 		if o.contents == nil {
 			o.contents = make(map[entry]*content)
@@ -103,7 +104,7 @@ type childKey struct {
 	asserted types.Type
 }
 
-// child returns the symbolic object that the word at off of a symbolic object refers to.
+// child returns the symbolic object that the word at off of a symbolic object refers to; nil where that is too far away.
 func (o *object) child(off offset, s slot, ls *layouts) *object {
 	return o.childAs(off, s, nil, ls)
 }
@@ -115,9 +116,9 @@ func (o *object) childAs(off offset, s slot, asserted types.Type, ls *layouts) *
 		return c
 	}
 	if o.depth >= maxDepth {
-		return o
+		return nil
 	}
-	c := &object{symbolic: true, parent: o, place: off, owner: o.owner, depth: o.depth + 1, name: o.name, pos: o.pos}
+	c := &object{symbolic: true, parent: o, place: off, owner: o.owner, depth: o.depth + 1, name: o.name, typ: o.typ, pos: o.pos}
 	c.asserted = asserted
 	c.declare(s, ls)
 	if o.children == nil {

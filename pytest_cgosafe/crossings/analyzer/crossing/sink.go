@@ -123,7 +123,7 @@ func (e *engine) judge(l label, keeps bool, reader ssa.Instruction, seen map[lab
 		seen = make(map[label]bool)
 	}
 	worst, bad := held{}, false
-	if !seen[l] {
+	if !seen[l] && len(seen) < maxJudged {
 		seen[l] = true
 		worst, bad = e.judgeMemory(l, reader, seen)
 	}
@@ -138,6 +138,9 @@ func (e *engine) judge(l label, keeps bool, reader ssa.Instruction, seen map[lab
 	}
 	return worst, bad
 }
+
+// maxJudged bounds how many objects are looked at that C could reach through one value.
+const maxJudged = 100
 
 // judgeMemory looks for what C must not see in the memory that l points to.
 func (e *engine) judgeMemory(l label, reader ssa.Instruction, seen map[label]bool) (worst held, bad bool) {
@@ -155,6 +158,7 @@ func (e *engine) judgeMemory(l label, reader ssa.Instruction, seen map[label]boo
 			worst, bad = h, true
 		}
 	}
+	e.work += 1 + len(o.contents)
 	for en, c := range o.contents {
 		if l.covers(en.at) && e.visible(o, en.at, c.sites, reader) {
 			consider(en.label, c.way, o.slotFor(en.at, slot{}))
@@ -165,7 +169,9 @@ func (e *engine) judgeMemory(l label, reader ssa.Instruction, seen map[label]boo
 		switch {
 		case !s.declared() || s.typeWord || !l.covers(place):
 		case o.symbolic:
-			consider(label{obj: o.child(place, s, e.layouts), header: header(s)}, nil, s)
+			if c := o.child(place, s, e.layouts); c != nil {
+				consider(label{obj: c, header: header(s)}, nil, s)
+			}
 		case !e.known(o, place, reader):
 			consider(label{obj: e.declared(o, s), header: header(s)}, nil, s)
 		}
@@ -183,7 +189,7 @@ func header(s slot) Kind {
 // dependsOnCaller reports whether what C sees through l may be something that the caller of fn hands in.
 func (e *engine) dependsOnCaller(l label, fn *ssa.Function, seen map[*object]bool) bool {
 	o := l.obj
-	if o.c || o.owner != fn || seen[o] {
+	if o.c || o.owner != fn || seen[o] || len(seen) > maxJudged {
 		return false
 	}
 	if o.symbolic {
@@ -193,6 +199,7 @@ func (e *engine) dependsOnCaller(l label, fn *ssa.Function, seen map[*object]boo
 		seen = make(map[*object]bool)
 	}
 	seen[o] = true
+	e.work += 1 + len(o.contents)
 	for en := range o.contents {
 		if l.covers(en.at) && e.dependsOnCaller(en.label, fn, seen) {
 			return true
