@@ -27,6 +27,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"sync"
 	"unsafe"
 )
 
@@ -519,6 +520,18 @@ func inClosure(s string) *box {
 
 func toCallback(s string, use func(*C.char)) {
 	use(C.CString(s)) // want escapes
+}
+
+var registered sync.Map
+
+func register(s string) *C.char {
+	text := C.CString(s) // want escapes
+	registered.Store(text, s)
+	return text
+}
+
+func useRegistered(s string) string {
+	return C.GoString(register(s))
 }
 
 func put() {

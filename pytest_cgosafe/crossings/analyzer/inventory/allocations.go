@@ -74,14 +74,14 @@ func callSites(functions []*ssa.Function) map[*ssa.Function][]*ssa.Call {
 	return sites
 }
 
-// results are where a function returns new C memory; empty where no result is that memory itself.
+// results are where a function returns new C memory that nobody else got; empty where no result is that memory itself.
 func results(endings []ending) []part {
 	known := map[part]bool{}
 	var parts []part
 	itself := false
 	for _, e := range endings {
 		for _, p := range e.results {
-			if e.fate != freed && !known[p] {
+			if e.fate == escaped && strings.HasPrefix(e.why, returned) && !known[p] {
 				known[p] = true
 				parts = append(parts, p)
 				itself = itself || p.rest == ""

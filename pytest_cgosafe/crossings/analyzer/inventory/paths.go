@@ -10,6 +10,9 @@ import (
 // most is how many steps, from block to block, are followed for one allocation.
 const most = 5000
 
+// returned begins what is said of an allocation that escapes as a result.
+const returned = "returned"
+
 // An ending is how one path ended.
 type ending struct {
 	fate    fate
@@ -170,7 +173,7 @@ func (w *walk) returned(s *state, in *ssa.Return) {
 		for _, rest := range w.tracker.reach(s, result) {
 			e.results = append(e.results, part{i, rest})
 			if s.fate == live {
-				s.escape("returned%s", inside(rest))
+				s.escape("%s%s", returned, inside(rest))
 			}
 		}
 		if isError(result.Type()) {
