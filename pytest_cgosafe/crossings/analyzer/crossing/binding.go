@@ -61,7 +61,13 @@ func (b *binding) object(o *object) set {
 		pick(b.results[o.parent], o.place, found)
 	default:
 		for p, way := range b.object(o.parent) {
-			if dyn := p.label.obj.dyn; o.asserted != nil && dyn != nil && !types.Identical(dyn, o.asserted) {
+			if dyn := p.label.obj.dynID; o.asserted != "" && dyn != "" && dyn != o.asserted {
+				continue
+			}
+			if o.asserted != "" && p.label.obj.symbolic {
+				if c := p.label.obj.childLike(o, b.e.layouts); c != nil {
+					found.add(entry{label: label{obj: c}}, way)
+				}
 				continue
 			}
 			b.e.load(p.label.shift(o.place), types.Typ[types.UnsafePointer], b.site, way, func(e entry, way *step) {

@@ -77,6 +77,8 @@ type objectFact struct {
 	Kind       Kind
 	C, Foreign bool
 	Name, Type string
+	Dynamic    string
+	Asserted   string
 	Place      placeFact
 	Slots      []slotFact
 	Stride     int64
@@ -246,7 +248,7 @@ func (x *exporter) object(o *object) int {
 	x.objects[o] = n
 	x.fact.Objects = append(x.fact.Objects, objectFact{})
 	fact := objectFact{
-		Kind: o.kind, C: o.c, Foreign: o.foreign, Name: o.name, Type: o.typ, Place: x.place(o.pos), Stride: o.stride, Depth: o.depth,
+		Kind: o.kind, C: o.c, Foreign: o.foreign, Name: o.name, Type: o.typ, Dynamic: o.dynID, Asserted: o.asserted, Place: x.place(o.pos), Stride: o.stride, Depth: o.depth,
 		Symbolic: o.symbolic, Root: o.root, At: o.place.base, By: o.place.stride, Pinned: len(o.pins) > 0,
 	}
 	for _, s := range o.slots {

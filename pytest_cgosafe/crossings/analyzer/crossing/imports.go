@@ -154,7 +154,7 @@ func (p *imported) object(n int) *object {
 		return p.objects[n]
 	}
 	o := &object{
-		kind: fact.Kind, foreign: fact.Foreign, name: fact.Name, typ: fact.Type, pos: p.in.position(fact.Place), stride: fact.Stride,
+		kind: fact.Kind, foreign: fact.Foreign, name: fact.Name, typ: fact.Type, dynID: fact.Dynamic, asserted: fact.Asserted, pos: p.in.position(fact.Place), stride: fact.Stride,
 		depth: fact.Depth, symbolic: fact.Symbolic, root: fact.Root, place: offset{fact.At, fact.By},
 	}
 	p.objects[n] = o

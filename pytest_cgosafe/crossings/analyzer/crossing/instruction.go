@@ -331,7 +331,7 @@ func (f *function) selects(i *ssa.Select) {
 
 func (f *function) box(i *ssa.MakeInterface) {
 	o := f.e.object(objectKey{site: i}, func() *object {
-		return &object{kind: Interface, name: f.e.names.of(i.X), typ: f.e.names.typ(i.X.Type()), pos: position(i), dyn: i.X.Type(), owner: f.fn}
+		return &object{kind: Interface, name: f.e.names.of(i.X), typ: f.e.names.typ(i.X.Type()), pos: position(i), dyn: i.X.Type(), dynID: typeID(i.X.Type()), owner: f.fn}
 	})
 	for e, way := range f.typed(i.X) {
 		if o.put(e, way, nil) {
@@ -346,14 +346,15 @@ func (f *function) unbox(i *ssa.TypeAssert) {
 		f.flow(i, i.X)
 		return
 	}
+	asserted := typeID(i.AssertedType)
 	for e, way := range f.value(i.X) {
 		o := e.label.obj
-		if o.dyn != nil && !types.Identical(o.dyn, i.AssertedType) {
+		if o.dynID != "" && o.dynID != asserted {
 			continue
 		}
 		if o.symbolic && o.kind == Interface {
 			for _, s := range f.e.layouts.of(i.AssertedType).slots {
-				if c := o.childAs(at(s.off), s, i.AssertedType, f.e.layouts); c != nil {
+				if c := o.childAs(at(s.off), s, asserted, f.e.layouts); c != nil {
 					f.add(i, entry{at(s.off), label{obj: c}}, way)
 				}
 			}

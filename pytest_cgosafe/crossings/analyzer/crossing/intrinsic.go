@@ -22,7 +22,7 @@ var models = map[string]model{
 	"sync/atomic.CompareAndSwap": exchanges,
 	"sync/atomic.Add":            swaps,
 	"sync.Map.Load":              loadsHeld,
-	"sync.Map.Store":             storesHeld,
+	"sync.Map.Store":             storesPair,
 	"sync.Map.LoadOrStore":       storesAndLoads,
 	"sync.Map.LoadAndDelete":     loadsHeld,
 	"sync.Map.Swap":              storesAndLoads,
@@ -181,19 +181,29 @@ func exchanges(f *function, site ssa.CallInstruction, args []ssa.Value) {
 	stores(f, site, []ssa.Value{args[0], args[2]})
 }
 
+// storesPair stores the key and value of a sync.Map.
+func storesPair(f *function, site ssa.CallInstruction, args []ssa.Value) {
+	f.each(args[0], func(l label, _ *step) {
+		f.storeTo(site, l.shift(at(kept)), args[2], "put into a map")
+		f.storeTo(site, l.shift(at(kept+keys)), args[1], "put into a map")
+	})
+}
+
 func storesAndLoads(f *function, site ssa.CallInstruction, args []ssa.Value) {
-	storesHeld(f, site, args)
+	storesPair(f, site, args)
 	loadsHeld(f, site, args)
 }
 
 // ranges calls a function with the keys and values of a sync.Map.
 func ranges(f *function, site ssa.CallInstruction, args []ssa.Value) {
-	boxes := make(set)
 	any := types.NewInterfaceType(nil, nil)
+	held := []set{make(set), make(set)}
 	f.each(args[0], func(l label, way *step) {
-		f.e.load(l.shift(at(kept)), any, site, way, func(e entry, way *step) { boxes.add(e, way) })
+		for i, place := range []int64{kept + keys, kept} {
+			f.e.load(l.shift(at(place)), any, site, way, func(e entry, way *step) { held[i].add(e, way) })
+		}
 	})
-	f.each(args[1], func(l label, _ *step) { f.callLabel(site, l, methodName{}, []set{boxes, boxes}) })
+	f.each(args[1], func(l label, _ *step) { f.callLabel(site, l, methodName{}, held) })
 }
 
 // callsLast calls its last argument, a function without parameters.

@@ -20,9 +20,10 @@ type object struct {
 	name   string
 	typ    string // of the variable or value, as the source writes it
 	pos    token.Pos
-	slots  []slot // what its type says that it holds
-	stride int64  // the size of an element if it is the memory of a slice; else 0
-	dyn    types.Type
+	slots  []slot        // what its type says that it holds
+	stride int64         // the size of an element if it is the memory of a slice; else 0
+	dyn    types.Type    // the type of the value in an interface; nil if unknown or another package's
+	dynID  string        // the same, as a text that is the same in all packages; "" if unknown
 	fn     *ssa.Function // what an object of kind Func runs, if known
 	caught []set         // what a closure has caught, by free variable
 
@@ -36,7 +37,7 @@ type object struct {
 	parent   *object
 	root     int
 	place    offset
-	asserted types.Type // the type that the value in the interface parent must have to be meant; nil for any
+	asserted string // the type that the value in the interface parent must have to be meant; "" for any
 	children map[childKey]*object
 
 	contents map[entry]*content
@@ -101,16 +102,16 @@ const maxDepth = 4
 
 type childKey struct {
 	off      offset
-	asserted types.Type
+	asserted string
 }
 
 // child returns the symbolic object that the word at off of a symbolic object refers to; nil where that is too far away.
 func (o *object) child(off offset, s slot, ls *layouts) *object {
-	return o.childAs(off, s, nil, ls)
+	return o.childAs(off, s, "", ls)
 }
 
 // childAs is child for the value in an interface, if it has the type asserted.
-func (o *object) childAs(off offset, s slot, asserted types.Type, ls *layouts) *object {
+func (o *object) childAs(off offset, s slot, asserted string, ls *layouts) *object {
 	key := childKey{off, asserted}
 	if c, ok := o.children[key]; ok {
 		return c
@@ -125,6 +126,15 @@ func (o *object) childAs(off offset, s slot, asserted types.Type, ls *layouts) *
 		o.children = make(map[childKey]*object)
 	}
 	o.children[key] = c
+	return c
+}
+
+// childLike returns the child that is to o what other is to its own parent.
+func (o *object) childLike(other *object, ls *layouts) *object {
+	c := o.childAs(other.place, slot{}, other.asserted, ls)
+	if c != nil && c.kind == "" {
+		c.kind, c.slots, c.stride = other.kind, other.slots, other.stride
+	}
 	return c
 }
 

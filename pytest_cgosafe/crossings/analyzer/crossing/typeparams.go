@@ -21,6 +21,14 @@ func core(t types.Type) types.Type {
 	return t.Underlying()
 }
 
+// typeID returns a text that two types share if they are identical; "" for one that depends on a type parameter.
+func typeID(t types.Type) string {
+	if _, ok := t.(*types.TypeParam); ok {
+		return ""
+	}
+	return types.TypeString(t, nil)
+}
+
 // elementOf returns the type of what a pointer, slice, array or channel is of; a byte for all others, such as a string.
 func elementOf(t types.Type) types.Type {
 	if of, ok := core(t).(interface{ Elem() types.Type }); ok {
