@@ -143,3 +143,25 @@ func main() {
 	unsafeCases()
 	safeCases()
 }
+
+type withBuffer struct {
+	buffer [8]byte
+	slice  []byte
+}
+
+func write(p []byte) {
+	for len(p) > 0 {
+		C.use(unsafe.Pointer(&p[0]))
+		p = p[1+len(p)/2:]
+	}
+}
+
+func fields(all []withBuffer, i int) {
+	C.use(unsafe.Pointer(&all[i].buffer))
+	C.use(unsafe.Pointer(&all[i].buffer[i]))
+	C.use(unsafe.Pointer(&all[i].slice)) // want CGS001/slice/use
+	C.use(unsafe.Pointer(&all[i]))       // want CGS001/slice/use
+	s := withBuffer{}
+	s.slice = s.buffer[:1]
+	write(s.slice)
+}

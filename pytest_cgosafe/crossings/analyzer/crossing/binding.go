@@ -71,6 +71,7 @@ func (b *binding) object(o *object) set {
 				continue
 			}
 			b.e.load(p.label.shift(o.place), types.Typ[types.UnsafePointer], b.site, way, func(e entry, way *step) {
+				e.label.header = "" // as what the callee reads it, its own label says
 				found.add(entry{label: e.label}, way)
 			})
 		}

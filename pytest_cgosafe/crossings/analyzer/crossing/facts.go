@@ -60,6 +60,7 @@ type labelFact struct {
 	Object       int
 	Base, Stride int64
 	Low, High    int64
+	Every        int64
 	Header       Kind
 }
 
@@ -237,7 +238,7 @@ func (x *exporter) entry(e entry, way *step) entryFact {
 }
 
 func (x *exporter) label(l label) labelFact {
-	return labelFact{x.object(l.obj), l.off.base, l.off.stride, l.low, l.high, l.header}
+	return labelFact{x.object(l.obj), l.off.base, l.off.stride, l.low, l.high, l.every, l.header}
 }
 
 func (x *exporter) object(o *object) int {

@@ -141,7 +141,7 @@ func (p *imported) entry(fact entryFact) (entry, *step) {
 }
 
 func (p *imported) label(fact labelFact) label {
-	return label{p.object(fact.Object), offset{fact.Base, fact.Stride}, fact.Low, fact.High, fact.Header}
+	return label{p.object(fact.Object), offset{fact.Base, fact.Stride}, fact.Low, fact.High, fact.Every, fact.Header}
 }
 
 func (p *imported) object(n int) *object {

@@ -7,8 +7,8 @@ type label struct {
 	obj *object
 	off offset
 	// The part of the object that C may look at by the cgo rules, when the address is that of a field: [low, high).
-	// Both 0 for the whole object.
-	low, high int64
+	// Both 0 for the whole object. In the memory of a slice it is the same part of each element: every so many bytes.
+	low, high, every int64
 	// The header that the word was read from through another type: Slice or String; else "".
 	header Kind
 }
@@ -69,7 +69,7 @@ func (l label) shift(off offset) label {
 // narrow moves the label to a field that lies off bytes further and has size bytes.
 func (l label) narrow(off, size int64) label {
 	l.off = l.off.plus(at(off))
-	l.low, l.high = l.off.base, l.off.base+size
+	l.low, l.high, l.every = l.off.base, l.off.base+size, l.off.stride
 	return l
 }
 
@@ -78,6 +78,7 @@ func (l label) apply(relative label) label {
 	moved := l.shift(relative.off)
 	if relative.high > 0 {
 		moved.low, moved.high = l.off.base+relative.low, l.off.base+relative.high
+		moved.every = gcd(l.off.stride, relative.every)
 	}
 	if relative.header != "" {
 		moved.header = relative.header
@@ -90,5 +91,5 @@ func (l label) covers(off offset) bool {
 	if l.high == 0 {
 		return true
 	}
-	return offset{off.base, gcd(off.stride, l.off.stride)}.within(l.low, l.high)
+	return offset{off.base, gcd(off.stride, l.every)}.within(l.low, l.high)
 }
