@@ -43,14 +43,14 @@ func (e *engine) bind(caller *function, site ssa.Instruction, callee *function, 
 func (b *binding) object(o *object) set {
 	switch {
 	case o.c || o.owner != b.callee.fn:
-		return set{entry{label: label{obj: o}}: nil}
+		return single(entry{label: label{obj: o}}, nil)
 	case !o.symbolic:
-		return set{entry{label: label{obj: b.copyOf(o)}}: nil}
+		return single(entry{label: label{obj: b.copyOf(o)}}, nil)
 	}
 	if known, ok := b.meaning[o]; ok {
 		return known
 	}
-	found := make(set)
+	found := new(entries)
 	b.meaning[o] = found
 	switch {
 	case o.parent == nil:
@@ -60,7 +60,8 @@ func (b *binding) object(o *object) set {
 	case o.parent.root == resultOfCall:
 		pick(b.results[o.parent], o.place, found)
 	default:
-		for p, way := range b.object(o.parent) {
+		for _, it := range b.object(o.parent).items() {
+			p, way := it.entry, it.way
 			if dyn := p.label.obj.dynID; o.asserted != "" && dyn != "" && dyn != o.asserted {
 				continue
 			}
@@ -82,7 +83,8 @@ func (b *binding) object(o *object) set {
 
 // pick adds to found the entries of a value that lie at a place.
 func pick(from set, place offset, found set) {
-	for e, way := range from {
+	for _, it := range from.items() {
+		e, way := it.entry, it.way
 		if e.at.meets(place) {
 			found.add(entry{label: e.label}, way)
 		}
@@ -107,8 +109,10 @@ func (b *binding) copyOf(o *object) *object {
 		return c
 	}
 	b.copying[o] = true
-	for e, what := range o.contents {
-		for l, way := range b.label(e.label) {
+	for _, what := range o.contents {
+		e := what.entry
+		for _, it := range b.label(e.label).items() {
+			l, way := it.entry, it.way
 			if c.put(entry{e.at, l.label}, what.way.join(way), b.site) {
 				b.e.changed = true
 			}
@@ -116,9 +120,10 @@ func (b *binding) copyOf(o *object) *object {
 	}
 	for i, caught := range o.caught {
 		if i == len(c.caught) {
-			c.caught = append(c.caught, make(set))
+			c.caught = append(c.caught, new(entries))
 		}
-		for e, way := range b.set(caught) {
+		for _, it := range b.set(caught).items() {
+			e, way := it.entry, it.way
 			if c.caught[i].add(e, way) {
 				b.e.changed = true
 			}
@@ -135,9 +140,10 @@ const maxCopies = 50000
 
 // label returns what a label of the callee stands for, as entries at 0.
 func (b *binding) label(l label) set {
-	found := make(set)
+	found := new(entries)
 	b.e.work++
-	for o, way := range b.object(l.obj) {
+	for _, it := range b.object(l.obj).items() {
+		o, way := it.entry, it.way
 		b.e.work++
 		found.add(entry{label: o.label.apply(l)}, way)
 	}
@@ -146,9 +152,11 @@ func (b *binding) label(l label) set {
 
 // set returns what the entries of a value of the callee stand for.
 func (b *binding) set(s set) set {
-	found := make(set)
-	for e, way := range s {
-		for l, first := range b.label(e.label) {
+	found := new(entries)
+	for _, it := range s.items() {
+		e, way := it.entry, it.way
+		for _, it := range b.label(e.label).items() {
+			l, first := it.entry, it.way
 			found.add(entry{e.at, l.label}, way.join(first))
 		}
 	}
@@ -165,7 +173,8 @@ func (b *binding) apply() set {
 }
 
 func (b *binding) effect(e effect, how *effected) {
-	for l, way := range b.label(e.label) {
+	for _, it := range b.label(e.label).items() {
+		l, way := it.entry, it.way
 		way = how.way.join(way)
 		switch e.kind {
 		case sinkEffect:
@@ -181,7 +190,8 @@ func (b *binding) effect(e effect, how *effected) {
 }
 
 func (b *binding) store(e effect, how *effected, target label) {
-	for v, way := range b.label(e.value.label) {
+	for _, it := range b.label(e.value.label).items() {
+		v, way := it.entry, it.way
 		way = how.way.join(way)
 		if target.obj.c {
 			b.e.sink(b.caller, b.site, v.label, way, b.e.stored(how.pos))
@@ -199,10 +209,11 @@ func (b *binding) call(e effect, how *effected, callee label) {
 	results := b.caller.callLabel(b.site, callee, e.method, args)
 	known := b.results[e.result]
 	if known == nil {
-		known = make(set)
+		known = new(entries)
 		b.results[e.result] = known
 	}
-	for r, way := range results {
+	for _, it := range results.items() {
+		r, way := it.entry, it.way
 		if known.add(r, way) {
 			b.e.changed = true
 		}

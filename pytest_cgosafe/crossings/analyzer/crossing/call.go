@@ -22,7 +22,7 @@ func (f *function) call(site ssa.CallInstruction) {
 	case common.IsInvoke():
 		results = f.invoke(site, args)
 	case callee == nil:
-		results = make(set)
+		results = new(entries)
 		f.each(common.Value, func(l label, _ *step) { merge(results, f.callLabel(site, l, methodName{}, args)) })
 	case f.e.isC(callee):
 		f.cCall(site, callee)
@@ -41,7 +41,8 @@ func (f *function) call(site ssa.CallInstruction) {
 }
 
 func merge(into, from set) {
-	for e, way := range from {
+	for _, it := range from.items() {
+		e, way := it.entry, it.way
 		into.add(e, way)
 	}
 }
@@ -49,7 +50,8 @@ func merge(into, from set) {
 // result lets the value of a call be what it returns.
 func (f *function) result(site ssa.CallInstruction, results set) {
 	if v := site.Value(); v != nil {
-		for e, way := range results {
+		for _, it := range results.items() {
+			e, way := it.entry, it.way
 			f.add(v, e, way)
 		}
 	}
@@ -98,7 +100,7 @@ func (f *function) callSymbol(site ssa.Instruction, callee label, method methodN
 	if !ok {
 		return nil
 	}
-	results := make(set)
+	results := new(entries)
 	for i, t := range components(call.Type()) {
 		for _, s := range f.e.layouts.of(t).slots {
 			if !s.typeWord {
@@ -129,12 +131,13 @@ func components(t types.Type) []types.Type {
 // or, if none is, those of all types of the package that implement it.
 func (f *function) invoke(site ssa.CallInstruction, args []set) set {
 	common := site.Common()
-	results := make(set)
+	results := new(entries)
 	known := false
-	for e, way := range f.value(common.Value) {
+	for _, it := range f.value(common.Value).items() {
+		e, way := it.entry, it.way
 		if e.at.meets(at(f.e.layouts.word)) && e.label.obj.kind == Interface {
 			known = known || e.label.obj.symbolic || e.label.obj.dyn != nil
-			receiver := set{entry{at(0), e.label}: way}
+			receiver := single(entry{at(0), e.label}, way)
 			merge(results, f.callLabel(site, e.label, nameOf(common.Method), append([]set{receiver}, args...)))
 		}
 	}
@@ -164,8 +167,9 @@ func (f *function) callMethod(site ssa.Instruction, o *object, method methodName
 	if callee == nil {
 		return nil
 	}
-	receiver := make(set)
-	for e, c := range o.contents {
+	receiver := new(entries)
+	for _, c := range o.contents {
+		e := c.entry
 		receiver.add(e, c.way)
 	}
 	return f.apply(site, callee, append([]set{receiver}, args[1:]...))
@@ -188,9 +192,10 @@ func (f *function) closure(i *ssa.MakeClosure) {
 	})
 	for n, v := range i.Bindings {
 		if o.caught[n] == nil {
-			o.caught[n] = make(set)
+			o.caught[n] = new(entries)
 		}
-		for e, way := range f.value(v) {
+		for _, it := range f.value(v).items() {
+			e, way := it.entry, it.way
 			if o.caught[n].add(e, way) {
 				f.e.changed = true
 			}

@@ -74,7 +74,7 @@ func (e *engine) pointsToC(t types.Type) bool {
 
 // fromC returns the entries of what a C function returns.
 func (f *function) fromC(sig *types.Signature) set {
-	results := make(set)
+	results := new(entries)
 	for i := 0; i < sig.Results().Len(); i++ {
 		for _, s := range f.e.layouts.of(sig.Results().At(i).Type()).slots {
 			if s.kind == "" || s.kind == Pointer {
@@ -110,7 +110,8 @@ func (f *function) cCall(site ssa.CallInstruction, callee *ssa.Function) {
 		if isFunctionPointer(t) || rule == byValue {
 			entries = f.typed(arg)
 		}
-		for e, way := range entries {
+		for _, it := range entries.items() {
+			e, way := it.entry, it.way
 			f.e.sink(f, site, e.label, way, s)
 		}
 	}

@@ -62,11 +62,12 @@ func (f *function) effect(e effect, way *step, site ssa.Instruction, args []set)
 	}
 	for i, arg := range args {
 		if i == len(known.args) {
-			known.args = append(known.args, make(set))
+			known.args = append(known.args, new(entries))
 		}
-		for en, way := range arg {
+		for _, it := range arg.items() {
+			en, way := it.entry, it.way
 			if known.args[i] == nil {
-				known.args[i] = make(set)
+				known.args[i] = new(entries)
 			}
 			if known.args[i].add(en, way) {
 				f.e.changed = true

@@ -115,12 +115,12 @@ func (e *engine) fact() *Fact {
 	x.fact.Named = make(map[string]int)
 	x.fact.Variables = make(map[string]int)
 	for _, f := range e.queue {
-		if name := exportedName(f.fn); name != "" && f.fn.Pkg == e.pkg && len(f.results)+len(f.order) > 0 {
+		if name := exportedName(f.fn); name != "" && f.fn.Pkg == e.pkg && len(f.results.items())+len(f.order) > 0 {
 			x.fact.Named[name] = x.function(f.fn)
 		}
 	}
-	for name, member := range e.pkg.Members {
-		if g, ok := member.(*ssa.Global); ok && g.Object() != nil && g.Object().Exported() {
+	for _, name := range e.pass.Pkg.Scope().Names() {
+		if g, ok := e.pkg.Members[name].(*ssa.Global); ok && g.Object() != nil && g.Object().Exported() {
 			if o := e.objects[objectKey{site: g}]; o != nil && len(o.contents) > 0 {
 				x.fact.Variables[name] = x.object(o)
 			}
@@ -214,8 +214,9 @@ func (x *exporter) effect(e effect, how *effected) effectFact {
 }
 
 func (x *exporter) entries(s set) []entryFact {
-	facts := make([]entryFact, 0, len(s))
-	for e, way := range s {
+	facts := make([]entryFact, 0, len(s.items()))
+	for _, it := range s.items() {
+		e, way := it.entry, it.way
 		facts = append(facts, x.entry(e, way))
 	}
 	sortEntries(facts)
@@ -267,7 +268,8 @@ func (x *exporter) object(o *object) int {
 	for _, caught := range o.caught {
 		fact.Caught = append(fact.Caught, x.entries(caught))
 	}
-	for e, c := range o.contents {
+	for _, c := range o.contents {
+		e := c.entry
 		fact.Contents = append(fact.Contents, x.entry(e, c.way))
 	}
 	sortEntries(fact.Contents)

@@ -18,7 +18,7 @@ type function struct {
 }
 
 func newFunction(e *engine, fn *ssa.Function) *function {
-	f := &function{e: e, fn: fn, values: make(map[ssa.Value]set), results: make(set), effects: make(map[effect]*effected)}
+	f := &function{e: e, fn: fn, values: make(map[ssa.Value]set), results: new(entries), effects: make(map[effect]*effected)}
 	for i, p := range fn.Params {
 		f.values[p] = f.symbols(i, p, p.Type())
 	}
@@ -30,7 +30,7 @@ func newFunction(e *engine, fn *ssa.Function) *function {
 
 // symbols returns the entries of a parameter or free variable: all that a caller may hand in.
 func (f *function) symbols(root int, v ssa.Value, t types.Type) set {
-	entries := make(set)
+	entries := new(entries)
 	for _, s := range f.e.layouts.of(t).slots {
 		if s.typeWord {
 			continue
@@ -57,10 +57,10 @@ func (f *function) add(v ssa.Value, e entry, way *step) {
 	f.e.work++
 	s := f.values[v]
 	if s == nil {
-		s = make(set)
+		s = new(entries)
 		f.values[v] = s
 	}
-	if len(s) < maxEntries && s.add(e, way) {
+	if len(s.items()) < maxEntries && s.add(e, way) {
 		f.e.changed = true
 	}
 }
@@ -78,16 +78,17 @@ const partSize = int64(1) << 40
 func (f *function) value(v ssa.Value) set {
 	switch v := v.(type) {
 	case *ssa.Function:
-		return set{entry{at(0), label{obj: f.e.code(v)}}: nil}
+		return single(entry{at(0), label{obj: f.e.code(v)}}, nil)
 	case *ssa.Global:
-		return set{entry{at(0), label{obj: f.e.global(v)}}: nil}
+		return single(entry{at(0), label{obj: f.e.global(v)}}, nil)
 	}
 	return f.values[v]
 }
 
 // each calls found with the entries of a value that lie at its begin: those of a value that is one word wide.
 func (f *function) each(v ssa.Value, found func(label, *step)) {
-	for e, way := range f.value(v) {
+	for _, it := range f.value(v).items() {
+		e, way := it.entry, it.way
 		if e.at.meets(at(0)) {
 			found(e.label, way)
 		}
@@ -106,9 +107,9 @@ func (f *function) typed(v ssa.Value) set {
 			continue
 		}
 		if all == nil {
-			all = make(set, len(known)+1)
-			for e, way := range known {
-				all[e] = way
+			all = new(entries)
+			for _, it := range known.items() {
+				all.add(it.entry, it.way)
 			}
 		}
 		o := f.e.made(f, v, at(s.off), s)
@@ -121,7 +122,8 @@ func (f *function) typed(v ssa.Value) set {
 }
 
 func covered(entries set, off int64) bool {
-	for e := range entries {
+	for _, it := range entries.items() {
+		e := it.entry
 		if e.at.meets(at(off)) {
 			return true
 		}

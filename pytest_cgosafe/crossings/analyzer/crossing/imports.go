@@ -58,8 +58,8 @@ func (i *imports) variable(g *ssa.Global, o *object) {
 		return
 	}
 	if n, ok := p.fact.Variables[g.Name()]; ok {
-		for e, c := range p.object(n).contents {
-			o.put(e, c.way, nil)
+		for _, c := range p.object(n).contents {
+			o.put(c.entry, c.way, nil)
 		}
 	}
 }
@@ -128,7 +128,7 @@ func (p *imported) effect(f *function, fact effectFact) {
 }
 
 func (p *imported) entries(facts []entryFact) set {
-	s := make(set, len(facts))
+	s := new(entries)
 	for _, fact := range facts {
 		e, way := p.entry(fact)
 		s.add(e, way)

@@ -95,14 +95,16 @@ func (f *function) element(v ssa.Value) {
 
 // flow lets v be all that x is.
 func (f *function) flow(v ssa.Value, x ssa.Value) {
-	for e, way := range f.value(x) {
+	for _, it := range f.value(x).items() {
+		e, way := it.entry, it.way
 		f.add(v, e, way)
 	}
 }
 
 // copyPart lets the part of v at to be the part of x of size bytes at from.
 func (f *function) copyPart(v ssa.Value, to int64, x ssa.Value, from, size int64) {
-	for e, way := range f.value(x) {
+	for _, it := range f.value(x).items() {
+		e, way := it.entry, it.way
 		rel := e.at.minus(at(from))
 		if rel.within(0, size) {
 			f.add(v, entry{rel.plus(at(to)), e.label}, way)
@@ -148,7 +150,7 @@ func (f *function) arithmetic(i *ssa.BinOp) {
 
 // displace lets v be the address x moved by y. The difference of two addresses is none.
 func (f *function) displace(v, x, y ssa.Value, minus bool) {
-	if len(f.value(y)) > 0 && minus && !f.onlySymbols(y) {
+	if len(f.value(y).items()) > 0 && minus && !f.onlySymbols(y) {
 		return
 	}
 	by := anywhere
@@ -164,7 +166,8 @@ func (f *function) displace(v, x, y ssa.Value, minus bool) {
 
 // onlySymbols reports whether all that x may be comes from the caller, so that it may well be a number.
 func (f *function) onlySymbols(x ssa.Value) bool {
-	for e := range f.value(x) {
+	for _, it := range f.value(x).items() {
+		e := it.entry
 		if !e.label.obj.symbolic {
 			return false
 		}
@@ -238,7 +241,8 @@ func (f *function) convert(v ssa.Value, x ssa.Value) {
 		f.add(v, entry{at(0), label{obj: f.e.cMemory}}, nil)
 		return
 	}
-	for e, way := range f.typed(x) {
+	for _, it := range f.typed(x).items() {
+		e, way := it.entry, it.way
 		if isInteger(to) && (pointers || isInteger(from)) {
 			way = way.then(v.Pos(), "converted to "+f.e.names.typ(to))
 		}
@@ -284,7 +288,8 @@ func (f *function) index(i *ssa.Index) {
 	}
 	size := f.e.layouts.of(i.Type()).size
 	by := f.elementOffset(i.Type(), i.Index)
-	for e, way := range f.value(i.X) {
+	for _, it := range f.value(i.X).items() {
+		e, way := it.entry, it.way
 		if rel := e.at.minus(by); rel.within(0, size) {
 			f.add(i, entry{rel, e.label}, way)
 		}
@@ -333,7 +338,8 @@ func (f *function) box(i *ssa.MakeInterface) {
 	o := f.e.object(objectKey{site: i}, func() *object {
 		return &object{kind: Interface, name: f.e.names.of(i.X), typ: f.e.names.typ(i.X.Type()), pos: position(i), dyn: i.X.Type(), dynID: typeID(i.X.Type()), owner: f.fn}
 	})
-	for e, way := range f.typed(i.X) {
+	for _, it := range f.typed(i.X).items() {
+		e, way := it.entry, it.way
 		if o.put(e, way, nil) {
 			f.e.changed = true
 		}
@@ -347,7 +353,8 @@ func (f *function) unbox(i *ssa.TypeAssert) {
 		return
 	}
 	asserted := typeID(i.AssertedType)
-	for e, way := range f.value(i.X) {
+	for _, it := range f.value(i.X).items() {
+		e, way := it.entry, it.way
 		o := e.label.obj
 		if o.dynID != "" && o.dynID != asserted {
 			continue
@@ -394,7 +401,8 @@ func (f *function) storeTo(site ssa.Instruction, l label, v ssa.Value, note stri
 	if l.obj.c {
 		entries = f.typed(v)
 	}
-	for e, way := range entries {
+	for _, it := range entries.items() {
+		e, way := it.entry, it.way
 		if l.obj.c && e.label.header == "" {
 			e.label.header = f.headerAt(v.Type(), e.at)
 		}
@@ -421,7 +429,8 @@ func (f *function) mapUpdate(i *ssa.MapUpdate) {
 
 func (f *function) returns(i *ssa.Return) {
 	for n, v := range i.Results {
-		for e, way := range f.value(v) {
+		for _, it := range f.value(v).items() {
+			e, way := it.entry, it.way
 			e.at = e.at.plus(at(part(n)))
 			if f.results.add(e, way) {
 				f.e.changed = true

@@ -197,7 +197,7 @@ func storesAndLoads(f *function, site ssa.CallInstruction, args []ssa.Value) {
 // ranges calls a function with the keys and values of a sync.Map.
 func ranges(f *function, site ssa.CallInstruction, args []ssa.Value) {
 	any := types.NewInterfaceType(nil, nil)
-	held := []set{make(set), make(set)}
+	held := []set{new(entries), new(entries)}
 	f.each(args[0], func(l label, way *step) {
 		for i, place := range []int64{kept + keys, kept} {
 			f.e.load(l.shift(at(place)), any, site, way, func(e entry, way *step) { held[i].add(e, way) })
@@ -214,7 +214,8 @@ func callsLast(f *function, site ssa.CallInstruction, args []ssa.Value) {
 // callsLastWithFirst calls a finalizer; both are in interfaces.
 func callsLastWithFirst(f *function, site ssa.CallInstruction, args []ssa.Value) {
 	object := f.unboxed(args[0], site)
-	for e := range f.unboxed(args[1], site) {
+	for _, it := range f.unboxed(args[1], site).items() {
+		e := it.entry
 		f.callLabel(site, e.label, methodName{}, []set{object})
 	}
 }
@@ -230,9 +231,10 @@ func getsWord(f *function, site ssa.CallInstruction, args []ssa.Value) {
 
 // pins pins what is in the interface that it is given.
 func pins(f *function, site ssa.CallInstruction, args []ssa.Value) {
-	for e := range f.unboxed(args[1], site) {
+	for _, it := range f.unboxed(args[1], site).items() {
+		e := it.entry
 		f.each(args[0], func(pinner label, _ *step) { f.e.pin(f, site, e.label, pinner.obj, false) })
-		if len(f.value(args[0])) == 0 {
+		if len(f.value(args[0]).items()) == 0 {
 			f.e.pin(f, site, e.label, nil, false)
 		}
 	}
@@ -244,8 +246,9 @@ func unpins(f *function, site ssa.CallInstruction, args []ssa.Value) {
 
 // unboxed returns what the interfaces that a value may be hold, each at its begin.
 func (f *function) unboxed(v ssa.Value, site ssa.Instruction) set {
-	found := make(set)
-	for e, way := range f.value(v) {
+	found := new(entries)
+	for _, it := range f.value(v).items() {
+		e, way := it.entry, it.way
 		f.e.load(e.label, types.Typ[types.UnsafePointer], site, way, func(e entry, way *step) { found.add(e, way) })
 	}
 	return found

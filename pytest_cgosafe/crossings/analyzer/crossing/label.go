@@ -49,15 +49,59 @@ func (s *step) join(first *step) *step {
 	return s.prev.join(first).then(s.pos, s.note)
 }
 
-// A set is the entries that a value may have, each with the first way found in which it came.
-type set map[entry]*step
+// A set is the entries that a value may have, each with the first way found in which it came, in the order found: what is
+// reported must be the same each time.
+type set = *entries
 
-func (s set) add(e entry, way *step) bool {
-	if _, known := s[e]; known {
+type entries struct {
+	all   []found
+	known map[entry]bool // once there are many
+}
+
+type found struct {
+	entry entry
+	way   *step
+}
+
+func single(e entry, way *step) set { return &entries{all: []found{{e, way}}} }
+
+func (s *entries) items() []found {
+	if s == nil {
+		return nil
+	}
+	return s.all
+}
+
+func (s *entries) add(e entry, way *step) bool {
+	if s.has(e) {
 		return false
 	}
-	s[e] = way
+	s.all = append(s.all, found{e, way})
+	if s.known != nil {
+		s.known[e] = true
+	}
 	return true
+}
+
+// few is how many entries are looked through one by one.
+const few = 12
+
+func (s *entries) has(e entry) bool {
+	if len(s.all) > few && s.known == nil {
+		s.known = make(map[entry]bool, 2*len(s.all))
+		for _, it := range s.all {
+			s.known[it.entry] = true
+		}
+	}
+	if s.known != nil {
+		return s.known[e]
+	}
+	for _, it := range s.all {
+		if it.entry == e {
+			return true
+		}
+	}
+	return false
 }
 
 // shift moves where the label points by off.

@@ -28,7 +28,8 @@ func (e *engine) load(l label, t types.Type, reader ssa.Instruction, way *step, 
 		return
 	}
 	e.work += 1 + len(o.contents)
-	for en, c := range o.contents {
+	for _, c := range o.contents {
+		en := c.entry
 		rel := en.at.minus(l.off)
 		if rel.within(0, lay.size) && e.visible(o, en.at, c.sites, reader) {
 			found(entry{rel, e.seenAs(o, en, t)}, c.way.join(way))
@@ -79,7 +80,8 @@ func (e *engine) known(o *object, off offset, reader ssa.Instruction) bool {
 	if o.symbolic {
 		return true // its caller knows, by way of its child
 	}
-	for en, c := range o.contents {
+	for _, c := range o.contents {
+		en := c.entry
 		if en.at.meets(off) && e.visible(o, en.at, c.sites, reader) {
 			return true
 		}
@@ -129,7 +131,8 @@ func (e *engine) loadAll(l label, reader ssa.Instruction, way *step, found func(
 	if o.c || o.kind != Pointer && !o.symbolic {
 		return
 	}
-	for en, c := range o.contents {
+	for _, c := range o.contents {
+		en := c.entry
 		if e.visible(o, en.at, c.sites, reader) {
 			found(entry{en.at.minus(l.off), en.label}, c.way.join(way))
 		}

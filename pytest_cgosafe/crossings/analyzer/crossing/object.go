@@ -40,13 +40,14 @@ type object struct {
 	asserted string // the type that the value in the interface parent must have to be meant; "" for any
 	children map[childKey]*object
 
-	contents map[entry]*content
+	contents []*content
 	kills    []kill
 	pins     []pin
 }
 
 // content is what is known of an entry of an object: how it came, and the instructions that store it; nil for "always there".
 type content struct {
+	entry entry
 	way   *step
 	sites []ssa.Instruction
 }
@@ -61,15 +62,17 @@ type kill struct {
 const maxContents = 64
 
 func (o *object) put(e entry, way *step, site ssa.Instruction) bool {
-	known, ok := o.contents[e]
-	if !ok && len(o.contents) >= maxContents {
-		return false
-	}
-	if !ok {
-		if o.contents == nil {
-			o.contents = make(map[entry]*content)
+	var known *content
+	for _, c := range o.contents {
+		if c.entry == e {
+			known = c
 		}
-		o.contents[e] = &content{way, []ssa.Instruction{site}}
+	}
+	if known == nil {
+		if len(o.contents) >= maxContents {
+			return false
+		}
+		o.contents = append(o.contents, &content{e, way, []ssa.Instruction{site}})
 		return true
 	}
 	for _, s := range known.sites {

@@ -11,7 +11,8 @@ const addressed = int64(1) << 36
 
 func reflectValueOf(f *function, site ssa.CallInstruction, args []ssa.Value) {
 	if v := site.Value(); v != nil {
-		for e, way := range f.unboxed(args[0], site) {
+		for _, it := range f.unboxed(args[0], site).items() {
+			e, way := it.entry, it.way
 			f.add(v, e, way.then(site.Pos(), "looked into by reflect"))
 		}
 	}
@@ -19,7 +20,8 @@ func reflectValueOf(f *function, site ssa.CallInstruction, args []ssa.Value) {
 
 // reflectParts calls found with the words that a reflect.Value may be, and with the addresses of the variables that it may be.
 func (f *function) reflectParts(v ssa.Value, site ssa.Instruction, word, address func(label, *step)) {
-	for e, way := range f.value(v) {
+	for _, it := range f.value(v).items() {
+		e, way := it.entry, it.way
 		switch {
 		case e.at.within(0, 1):
 			word(e.label, way)

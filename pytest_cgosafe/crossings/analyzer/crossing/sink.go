@@ -70,7 +70,8 @@ func (e *engine) stored(pos token.Pos) *sink {
 func (f *function) returnsToC(i *ssa.Return, name string) {
 	for n, v := range i.Results {
 		s := f.e.sinkAt(i, n, func() *sink { return &sink{pos: i.Pos(), rule: asResult, function: name, keeps: true} })
-		for e, way := range f.typed(v) {
+		for _, it := range f.typed(v).items() {
+			e, way := it.entry, it.way
 			if e.label.header == "" {
 				e.label.header = f.headerAt(v.Type(), e.at)
 			}
@@ -159,7 +160,8 @@ func (e *engine) judgeMemory(l label, reader ssa.Instruction, seen map[label]boo
 		}
 	}
 	e.work += 1 + len(o.contents)
-	for en, c := range o.contents {
+	for _, c := range o.contents {
+		en := c.entry
 		if l.covers(en.at) && e.visible(o, en.at, c.sites, reader) {
 			consider(en.label, c.way, o.slotFor(en.at, slot{}))
 		}
@@ -200,7 +202,8 @@ func (e *engine) dependsOnCaller(l label, fn *ssa.Function, seen map[*object]boo
 	}
 	seen[o] = true
 	e.work += 1 + len(o.contents)
-	for en := range o.contents {
+	for _, c := range o.contents {
+		en := c.entry
 		if l.covers(en.at) && e.dependsOnCaller(en.label, fn, seen) {
 			return true
 		}
