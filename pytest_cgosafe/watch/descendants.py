@@ -21,6 +21,7 @@ class Descendants:
 
     def __init__(self) -> None:
         self._tids: set[int] = set()
+        self._unwanted = False
 
     def __contains__(self, tid: int) -> bool:
         return tid in self._tids
@@ -30,7 +31,10 @@ class Descendants:
         if tid not in self._tids:
             self._tids.add(tid)
             ptrace.set_options(tid, OPTIONS)
-        if event == Event.STOP and number != signal.SIGTRAP:
+        if self._unwanted:
+            kill(tid)
+            ptrace.cont(tid)  # one that was killed before this stops at its end
+        elif event == Event.STOP and number != signal.SIGTRAP:
             ptrace.listen(tid)
         elif event or number != signal.SIGTRAP or not traps:
             ptrace.cont(tid, 0 if event else number)
@@ -42,7 +46,8 @@ class Descendants:
         self._tids.discard(tid)
 
     def kill(self) -> None:
-        """Have none of them."""
+        """Have none of them, and none from now on."""
+        self._unwanted = True
         for tid in self._tids:
             kill(tid)
 

@@ -106,8 +106,6 @@ class Tracer:
                 self._gone(tid, status)
             elif thread := self._known(tid):
                 self._stopped(thread, status >> 16, os.WSTOPSIG(status))
-            elif self.exit is not None:
-                descendants.kill(tid)
             else:
                 self._descendants.stopped(tid, status >> 16, os.WSTOPSIG(status), traps)
         except ProcessLookupError:
