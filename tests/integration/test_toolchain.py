@@ -32,7 +32,10 @@ def script(path: Path, text: str) -> Path:
 
 
 def old_go(tools: Path) -> None:
-    names = ("CGO_ENABLED", "CC", "CGO_CFLAGS", "CGO_CXXFLAGS", "GOEXPERIMENT")
+    names = (
+        *("CGO_ENABLED", "CC", "CGO_CFLAGS", "CGO_CXXFLAGS", "GOEXPERIMENT"),
+        *("GOROOT", "GOMOD", "GOWORK"),
+    )
     answer = json.dumps({"GOVERSION": "go1.19.8"} | dict.fromkeys(names, ""))
     script(tools / "go", f"echo '{answer}'")
 
@@ -160,7 +163,7 @@ def test_cgo_that_is_off_for_want_of_a_compiler_names_the_compiler(
 def test_the_doctor_finds_everything_on_this_machine(tmp_path: Path) -> None:
     done = doctor(tmp_path)
     assert done.returncode == 0, done.stdout
-    assert [line[:2] for line in done.stdout.splitlines()] == ["ok"] * 6
+    assert [line[:2] for line in done.stdout.splitlines()] == ["ok"] * 7
 
 
 @pytest.mark.usefixtures("tools")
