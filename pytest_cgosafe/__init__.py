@@ -4,7 +4,7 @@ The public names are the marker, the fixture and the command (see README.md), an
 re-exported here, for type annotations and ``pytest.raises``.
 """
 
-from pytest_cgosafe.errors import CgosafeError, CrashError, LowHeadroomWarning
+from pytest_cgosafe.errors import CgosafeError, CrashError, IncompleteVetWarning, LowHeadroomWarning
 from pytest_cgosafe.results import (
     Binary,
     Crash,
@@ -26,6 +26,7 @@ __all__ = [
     "Crossing",
     "Frame",
     "GoroutineStacks",
+    "IncompleteVetWarning",
     "LowHeadroomWarning",
     "RunResult",
     "Sample",

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import warnings
 from typing import TYPE_CHECKING, Final
 
 from pytest_cgosafe import __version__
 from pytest_cgosafe.commands import backtrace, doctor, run, stack, vet
 from pytest_cgosafe.commands.common import COULD_NOT, INTERRUPTED
-from pytest_cgosafe.errors import CgosafeError
+from pytest_cgosafe.errors import CgosafeError, IncompleteVetWarning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,7 +34,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     options.args = words[split + 1 :]
     command: Callable[[argparse.Namespace], int] = options.command
     try:
-        return command(options)
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", IncompleteVetWarning)
+            warnings.showwarning = lambda message, *_: _warn(message)
+            return command(options)
     except CgosafeError as error:
         print(f"cgosafe: {error}", file=sys.stderr)
         return COULD_NOT
@@ -43,6 +47,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         # the reader left: what Python flushes at its own end must find something to go to
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return COULD_NOT
+
+
+def _warn(message: Warning | str) -> None:
+    print(f"cgosafe: warning: {message}", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -66,3 +66,7 @@ class ExpectationError(ResultError):
 
 class LowHeadroomWarning(UserWarning):
     """A thread stack of a program that runs on has less than a tenth of its limit left."""
+
+
+class IncompleteVetWarning(UserWarning):
+    """A package was too much for the analyzer of crossings: some may be unseen."""

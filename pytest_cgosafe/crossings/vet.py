@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_cgosafe.crossings.fixes import fix_for
 from pytest_cgosafe.crossings.suppression import suppression_in_environment, suppressions_in_source
 from pytest_cgosafe.crossings.tool import NAME, analyzer_for
-from pytest_cgosafe.errors import AnalyzerError, BuildError
+from pytest_cgosafe.errors import AnalyzerError, BuildError, IncompleteVetWarning
 from pytest_cgosafe.results import Crossing, CrossingKind, FlowStep, Origin
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from pytest_cgosafe.gocommand import Answer
 
 _ANALYZER = "cgosafe"
+_UNFINISHED = "CGS099"
+"""Not a finding: the analyzer gave up on a part of a package."""
 _POSITION = re.compile(r"(?P<file>.+?):(?P<line>\d+)(?::\d+)?")
 _TYPE_ERROR = re.compile(rf"^{NAME}: (?=\S+:\d+:\d+: )", re.MULTILINE)
 _TROUBLE = re.compile(rf"^({NAME}|panic|fatal error|runtime): ", re.MULTILINE)
@@ -33,7 +36,8 @@ def vet(
     """The unsafe crossings in the packages that `package` names, built with `flags`, test files included.
 
     Raises ToolchainError, BuildError with the compiler's own words when a package can't be type-checked, and
-    AnalyzerError when the analyzer could not be built or failed.
+    AnalyzerError when the analyzer could not be built or failed. Warns (IncompleteVetWarning) of a package that is too
+    much for the analyzer.
     """
     environment = builder.environment(package, flags, base=base)
     files = builder.files_with_directives(package, flags, base=base)
@@ -56,8 +60,12 @@ def vet(
         if compiled.ok:  # they are in its tests
             raise
         raise BuildError(compiled.stderr.strip(), next_step=compiled.command) from None
+    for crossing in found:
+        if crossing.rule == _UNFINISHED:
+            warnings.warn(IncompleteVetWarning(crossing.message), stacklevel=2)
+    complete = (crossing for crossing in found if crossing.rule != _UNFINISHED)
     # a package and its test variant hold the same files
-    return tuple(dict.fromkeys((*suppressions, *found)))
+    return tuple(dict.fromkeys((*suppressions, *complete)))
 
 
 def diagnostics_in(answer: Answer, analyzer: str) -> Iterator[dict[str, Any]]:

@@ -21,6 +21,7 @@ import pytest
 from pytest_cgosafe.build import Builder, BuildFlags
 from pytest_cgosafe.cli import main
 from pytest_cgosafe.crossings.rules import RULES
+from pytest_cgosafe.crossings.tool import analyzer_for
 from pytest_cgosafe.crossings.vet import vet
 from pytest_cgosafe.errors import BuildError
 from pytest_cgosafe.results import Crossing, CrossingKind, Origin, Profile
@@ -412,3 +413,21 @@ def test_the_marker_forbids_maps_in_what_the_test_built(project: pytest.Pytester
         ]
     )
     result.stdout.fnmatch_lines(["*switches the runtime's*[[]CGS080[]]"])
+
+
+def test_a_package_that_is_too_much_for_the_analyzer_is_warned_of(
+    module: Path, tmp_path: Path
+) -> None:
+    write(module / "a" / "a.go", UNSAFE)
+    builder = Builder(tmp_path / "store", module)
+    real = analyzer_for(builder.environment("./a", BuildFlags()), otherwise=builder.store)
+    hurried = tmp_path / "hurried" / real.name
+    hurried.parent.mkdir()
+    hurried.write_text(f'#!/bin/sh\nexec {real} -cgosafe.work=1 "$@"\n')
+    hurried.chmod(0o755)
+    with patch("pytest_cgosafe.crossings.vet.analyzer_for", return_value=hurried):
+        done = cgosafe("./a", cwd=module)
+    assert done.stderr == (
+        "cgosafe: warning: example.com/m/a is too much to follow every value in:"
+        " crossings may be unseen\n"
+    )

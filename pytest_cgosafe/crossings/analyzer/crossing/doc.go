@@ -17,6 +17,7 @@
 //	CGS006  inside a C struct passed by value
 //	CGS090  an ignore comment that gives no reason
 //	CGS091  an ignore comment that silences nothing
+//	CGS099  no finding: the work on a package that uses C was cut short, and crossings may be unseen
 //
 // A comment "//cgosafe:ignore CGS001 why it is safe" silences the rule on its own line, or on the next line when it stands
 // alone. Several rules are separated by commas.

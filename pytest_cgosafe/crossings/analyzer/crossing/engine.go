@@ -47,12 +47,11 @@ type objectKey struct {
 // maxRounds bounds the rounds over all functions. Real packages take three to six.
 const maxRounds = 30
 
-// The bounds on the work for a package: some seconds with C, and for one without, of which only summaries are wanted, less than
-// one. What was found until then is told.
-const (
-	maxWorkWithC    = 5_000_000
-	maxWorkWithoutC = 400_000
-)
+// The bounds on the work for a package: some seconds with C, and for one without, of which only summaries are wanted, less
+// than one. What was found until then is told, and that there may be more.
+var maxWorkWithC = 5_000_000
+
+const maxWorkWithoutC = 400_000
 
 func newEngine(pass *analysis.Pass, pkg *ssa.Package, funcs []*ssa.Function) *engine {
 	e := &engine{
@@ -93,16 +92,26 @@ func newEngine(pass *analysis.Pass, pkg *ssa.Package, funcs []*ssa.Function) *en
 	return e
 }
 
-// run looks at all functions until nothing changes any more.
-func (e *engine) run() {
+// run looks at all functions until nothing changes any more, and reports whether it came so far.
+func (e *engine) run() bool {
 	for round := 0; round < maxRounds; round++ {
 		e.changed = false
 		for i := 0; i < len(e.queue) && e.work < e.maxWork; i++ {
 			e.queue[i].run()
 		}
 		if !e.changed || e.work >= e.maxWork {
-			return
+			return e.work < e.maxWork
 		}
+	}
+	return false
+}
+
+// unfinished says that the work on a package was cut short. That is a warning, no finding.
+func (e *engine) unfinished() analysis.Diagnostic {
+	return analysis.Diagnostic{
+		Pos:      e.pass.Files[0].Package,
+		Category: "CGS099//",
+		Message:  e.pass.Pkg.Path() + " is too much to follow every value in: crossings may be unseen",
 	}
 }
 
