@@ -92,7 +92,7 @@ func newEngine(pass *analysis.Pass, pkg *ssa.Package, funcs []*ssa.Function) *en
 	return e
 }
 
-// run looks at all functions until nothing changes any more, and reports whether it came so far.
+// run looks at all functions until nothing changes any more, and reports whether the work for that was not too much.
 func (e *engine) run() bool {
 	for round := 0; round < maxRounds; round++ {
 		e.changed = false
@@ -100,10 +100,10 @@ func (e *engine) run() bool {
 			e.queue[i].run()
 		}
 		if !e.changed || e.work >= e.maxWork {
-			return e.work < e.maxWork
+			break
 		}
 	}
-	return false
+	return e.work < e.maxWork
 }
 
 // unfinished says that the work on a package was cut short. That is a warning, no finding.
