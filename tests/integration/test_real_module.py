@@ -40,6 +40,7 @@ def sqlite(tmp_path: Path) -> str:
 
 
 @pytest.mark.cgosafe(max_c_stack="1MiB")
+@pytest.mark.filterwarnings("ignore::pytest_cgosafe.IncompleteVetWarning")  # it is large
 def test_the_tests_of_go_sqlite3_pass_under_watch_and_their_c_stack_is_measured(
     cgosafe: Session, sqlite: str, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:

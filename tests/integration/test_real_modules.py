@@ -68,6 +68,7 @@ def test_at_least_ten_modules_are_judged_and_no_finding_is_wrong() -> None:
     assert wrong == []
 
 
+@pytest.mark.filterwarnings("ignore::pytest_cgosafe.IncompleteVetWarning")  # of large ones
 @pytest.mark.parametrize("module", modules(), ids=str)
 def test_the_analyzer_finds_in_a_public_module_what_was_judged_right(
     module: Module, tmp_path: Path
